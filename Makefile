@@ -1,0 +1,40 @@
+# make demo   a sentence in, a motion out (the first time: sets everything up in .venv)
+# make test   all tests            make check   format, lint and types
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+PY = $(VENV)/bin/python
+PIP = $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+OUT = out
+PROMPT = a person waves the left hand
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/installed
+	@mkdir -p $(OUT)
+	@$(VENV)/bin/motiongpt3 generate "$(PROMPT)" --seconds 4 --seed 0 --caption-back \
+		-o $(OUT)/wave.mp4 -o $(OUT)/wave.bvh -o $(OUT)/wave.glb
+
+test: $(VENV)/installed-dev
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 tests
+
+check: $(VENV)/installed-dev
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+clean:
+	rm -rf $(OUT) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch comes first and alone, so that nothing else chooses its version.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@echo "setting up $(VENV) (once, a few minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) torch
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "adding what the tests need"
+	@$(PIP) --editable ".[dev]"
+	@touch $@

@@ -1,0 +1,278 @@
+"""The command line: `motiongpt3 COMMAND ...`.
+
+Nothing heavy is imported here: help and refusals must not wait for torch.
+"""
+
+import argparse
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn, TypeAlias, get_args
+
+import motiongpt3
+from motiongpt3.app import arguments, bench, commands, doctor, learn
+from motiongpt3.app.show import say_error
+from motiongpt3.errors import InputError, MotionGPTError, ResourceError
+from motiongpt3.model.sampling import Sampler
+
+READABLE, WRITABLE = ".bvh .npz .npy", ".bvh .glb .npz .npy .mp4 .gif .png"
+"""What the help says of `formats` and `render`, which are too slow to ask."""
+
+INTERRUPTED = 130
+"""What a shell expects from a program stopped by Ctrl-C."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose refusals are errors like all others: one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message, hint=f"see {self.prog} --help")
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 done, 2 bad input, 3 damaged artefact, 4 the machine refused, 5 training met a number that
+    is not finite, 130 interrupted.
+    """
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv)
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except MotionGPTError as error:
+        say_error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        say_error("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # `motiongpt3 caption ... | head`: the reader has left, say nothing
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ResourceError.exit_code
+    except OSError as error:
+        say_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return ResourceError.exit_code
+    except MemoryError:
+        say_error("out of memory")
+        return ResourceError.exit_code
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command and its options; whatever `train` does not know is left in `rest`.
+
+    Raises:
+        InputError: for anything that is not an option or not a value of it.
+    """
+    parser = _Parser(
+        prog="motiongpt3",
+        description="Text to motion, motion to text, prediction and in-betweening.",
+        epilog='example: motiongpt3 generate "a person waves the left hand" -o wave.mp4',
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=motiongpt3.__version__)
+    parser.set_defaults(run=lambda options: _overview(parser))
+    group = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+    for add in (_generate, _caption, _predict, _inbetween, _convert):
+        add(group)
+    for add in (_data, _train, _doctor, _bench):
+        add(group)
+    options, rest = parser.parse_known_args(argv)
+    if rest and options.run is not learn.train:
+        _refuse_unknown(options, rest[0])
+    options.rest = rest
+    return options
+
+
+def _overview(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return InputError.exit_code
+
+
+def _refuse_unknown(options: argparse.Namespace, word: str) -> NoReturn:
+    usage = options.parser.format_usage() if "parser" in options else ""
+    known = re.findall(r"--[\w-]+", usage)
+    near = difflib.get_close_matches(word.split("=")[0], known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "see --help"
+    raise InputError(f"do not know what to do with '{word}'", hint=hint)
+
+
+def _command(
+    group: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    example: str,
+) -> _Parser:
+    """A subcommand whose help is the first line of the function that runs it."""
+    first = (run.__doc__ or "").splitlines()[0]
+    parser = group.add_parser(
+        name,
+        help=first,
+        description=first,
+        epilog=f"example:\n  motiongpt3 {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if run is not learn.train:  # its result is a folder
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run, parser=parser)
+    return parser
+
+
+def _add_model(parser: _Parser) -> None:
+    parser.add_argument(
+        "--model", metavar="PATH", help="a checkpoint (default: the one in the package)"
+    )
+    parser.add_argument(
+        "--device", default="cpu", choices=("cpu", "cuda", "mps"), help="default: cpu"
+    )
+
+
+def _add_making(parser: _Parser) -> None:
+    """Options of every command that makes a motion."""
+    number = arguments.number
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        required=True,
+        help=f"where to write, may be repeated: {WRITABLE}",
+    )
+    parser.add_argument(
+        "--seed",
+        type=number("--seed", 0, arguments.MAX_SEED, int),
+        default=0,
+        help="same seed, same motion (default 0)",
+    )
+    parser.add_argument(
+        "--steps", type=number("--steps", 1, 1000, int), help="denoising steps (default 10)"
+    )
+    parser.add_argument(
+        "--guidance",
+        type=number("--guidance", 0, 100),
+        help="how strictly the text is followed (default 3)",
+    )
+    parser.add_argument("--sampler", choices=get_args(Sampler), help="default dpm++")
+    parser.add_argument(
+        "--caption-back", action="store_true", help="let the model describe what it made"
+    )
+    _add_model(parser)
+
+
+def _add_seconds(parser: _Parser, default: float | None, meaning: str) -> None:
+    parser.add_argument("--seconds", type=arguments.seconds, default=default, help=meaning)
+
+
+def _generate(group: Commands) -> None:
+    parser = _command(
+        group,
+        "generate",
+        commands.generate,
+        'generate "a person waves the left hand" -o wave.mp4 -o wave.bvh --seconds 4',
+    )
+    parser.add_argument("text", metavar="TEXT", help="what the person does")
+    _add_seconds(parser, None, "duration, 1 to 60 (default: the model decides)")
+    parser.add_argument(
+        "--samples",
+        type=arguments.number("--samples", 1, arguments.MAX_SAMPLES, int),
+        default=1,
+        help="how many motions; {i} in FILE is the number of each (default 1)",
+    )
+    _add_making(parser)
+
+
+def _caption(group: Commands) -> None:
+    parser = _command(group, "caption", commands.caption, "caption walk.bvh jump.npz --json")
+    parser.add_argument(
+        "clips", metavar="CLIP", nargs="+", type=Path, help=f"motion files: {READABLE}"
+    )
+    _add_model(parser)
+
+
+def _predict(group: Commands) -> None:
+    parser = _command(
+        group, "predict", commands.predict, "predict walk.bvh -o longer.bvh --seconds 3"
+    )
+    parser.add_argument("clip", metavar="CLIP", type=Path, help=f"a motion file: {READABLE}")
+    _add_seconds(parser, 3.0, "how much to add, 1 to 60 (default 3)")
+    parser.add_argument("--text", help="what the person goes on to do")
+    _add_making(parser)
+
+
+def _inbetween(group: Commands) -> None:
+    parser = _command(
+        group,
+        "inbetween",
+        commands.inbetween,
+        "inbetween walk.bvh sit.bvh -o joined.bvh --seconds 2",
+    )
+    parser.add_argument("start", metavar="A", type=Path, help=f"the motion before: {READABLE}")
+    parser.add_argument("end", metavar="B", type=Path, help="the motion after")
+    _add_seconds(parser, 2.0, "length of the gap, 1 to 60 (default 2)")
+    parser.add_argument("--text", help="what the person does in between")
+    _add_making(parser)
+
+
+def _convert(group: Commands) -> None:
+    parser = _command(group, "convert", commands.convert, "convert walk.bvh walk.glb")
+    parser.add_argument("source", metavar="IN", type=Path, help=f"a motion file: {READABLE}")
+    parser.add_argument("out", metavar="OUT", type=Path, help=f"one of {WRITABLE}")
+
+
+def _data(group: Commands) -> None:
+    data = group.add_parser(
+        "data",
+        help="Data to train on.",
+        description="Data to train on.",
+        epilog="example: motiongpt3 data prepare captures/ -o prepared/",
+        allow_abbrev=False,
+    )
+    data.set_defaults(run=lambda options: _overview(data))
+    inner = data.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+    parser = _command(inner, "prepare", learn.prepare, "data prepare captures/ -o prepared/")
+    parser.add_argument(
+        "sources",
+        metavar="SRC",
+        nargs="*",
+        type=Path,
+        help="folders like motion5h or HumanML3D (default: those of MOTIONGPT3_DATA)",
+    )
+    parser.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="a folder")
+
+
+def _train(group: Commands) -> None:
+    parser = _command(group, "train", learn.train, "train nano --out runs/nano --seed 1")
+    parser.add_argument("recipe", metavar="RECIPE", help="its name, e.g. nano")
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        help=f"a processed set (default: {learn.PREPARED}, made from MOTIONGPT3_DATA if missing)",
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="default: runs/RECIPE")
+    parser.add_argument("--resume", action="store_true", help="go on where the run in DIR stopped")
+    parser.add_argument(
+        "--fields", action="store_true", help="list what --field value can change, and stop"
+    )
+
+
+def _doctor(group: Commands) -> None:
+    parser = _command(group, "doctor", doctor.doctor, "doctor")
+    _add_model(parser)
+
+
+def _bench(group: Commands) -> None:
+    parser = _command(group, "bench", bench.bench, "bench --repeats 5")
+    parser.add_argument(
+        "--repeats",
+        type=arguments.number("--repeats", 1, 1000, int),
+        default=5,
+        help="how often each is timed; the median is shown (default 5)",
+    )
+    _add_model(parser)

@@ -1,0 +1,138 @@
+"""The commands that make, read and change motions: check, load, call, write, show."""
+
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import motiongpt3
+from motiongpt3.app import arguments
+from motiongpt3.app.show import say, say_json, working
+
+if TYPE_CHECKING:
+    from motiongpt3.motion.motion import Motion
+
+
+def generate(options: Namespace) -> int:
+    """Text to motion."""
+    text = arguments.prompt(options.text)
+    arguments.outputs(options.out, options.samples)
+    sampling = arguments.sampling(options)
+    model = _load(options)
+    begun = time.perf_counter()
+    with working("generating"):
+        motions = model.generate(
+            text, options.seconds, seed=options.seed, samples=options.samples, sampling=sampling
+        )
+    return _deliver(options, motions, model, time.perf_counter() - begun)
+
+
+def caption(options: Namespace) -> int:
+    """Motion to text."""
+    clips = [_read(path) for path in options.clips]
+    model = _load(options)
+    with working("describing"):
+        texts = model.caption(clips)
+    if options.json:
+        pairs = zip(options.clips, texts, strict=True)
+        say_json([{"file": str(path), "caption": text} for path, text in pairs])
+    else:
+        for path, text in zip(options.clips, texts, strict=True):
+            say(text if len(texts) == 1 else f"{path}: {text}")
+    return 0
+
+
+def predict(options: Namespace) -> int:
+    """Continue a clip; its own frames stay as they are."""
+    text = None if options.text is None else arguments.prompt(options.text)
+    arguments.outputs(options.out)
+    sampling = arguments.sampling(options)
+    clip = _read(options.clip)
+    model = _load(options)
+    begun = time.perf_counter()
+    with working("predicting"):
+        motion = model.predict(clip, options.seconds, text, seed=options.seed, sampling=sampling)
+    return _deliver(options, [motion], model, time.perf_counter() - begun)
+
+
+def inbetween(options: Namespace) -> int:
+    """Join two clips by a motion from one to the other."""
+    text = None if options.text is None else arguments.prompt(options.text)
+    arguments.outputs(options.out)
+    sampling = arguments.sampling(options)
+    start, end = _read(options.start), _read(options.end)
+    model = _load(options)
+    begun = time.perf_counter()
+    with working("filling in"):
+        motion = model.inbetween(
+            start, end, options.seconds, text, seed=options.seed, sampling=sampling
+        )
+    return _deliver(options, [motion], model, time.perf_counter() - begun)
+
+
+def convert(options: Namespace) -> int:
+    """One motion file to another format."""
+    arguments.outputs([options.out])
+    motion = _read(options.source)
+    with working(f"writing {options.out}"):
+        motion.write(options.out)
+    if options.json:
+        say_json({"file": str(options.out), **_facts(motion)})
+    else:
+        say(f"{options.out}  {_size(motion)}")
+    return 0
+
+
+def _read(path: Path) -> "Motion":
+    from motiongpt3.motion.motion import Motion
+
+    return Motion.read(path)
+
+
+def _load(options: Namespace) -> Any:
+    with working("loading the model"):
+        return motiongpt3.load(options.model, device=options.device)
+
+
+def _deliver(options: Namespace, motions: Sequence["Motion"], model: Any, took: float) -> int:
+    """Write every motion to every file asked for and say so."""
+    results = []
+    for index, motion in enumerate(motions):
+        paths = [arguments.numbered(path, index, len(motions)) for path in options.out]
+        for path in paths:
+            with working(f"writing {path}"):
+                motion.write(path)
+        results.append({"files": [str(path) for path in paths], **_facts(motion)})
+    if options.caption_back:
+        with working("describing"):
+            captions = model.caption(list(motions))
+        for result, text in zip(results, captions, strict=True):
+            result["caption"] = text
+    if options.json:
+        say_json({"seed": options.seed, "took_seconds": round(took, 3), "motions": results})
+        return 0
+    for motion, result in zip(motions, results, strict=True):
+        say(f"{'  '.join(result['files'])}  {_size(motion)}")
+        if "caption" in result:
+            say(f"the model sees: {result['caption']}")
+    say(f"made in {took:.2f} s")
+    return 0
+
+
+def _facts(motion: "Motion") -> dict[str, Any]:
+    return {
+        "frames": len(motion),
+        "fps": motion.fps,
+        "seconds": round(motion.seconds, 3),
+        "provenance": {key: _plain(value) for key, value in motion.provenance.items()},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold; anything else as text."""
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _size(motion: "Motion") -> str:
+    return f"{len(motion)} frames, {motion.seconds:.2f} s"

@@ -1,0 +1,98 @@
+"""The commands that make a model: prepare data, train."""
+
+import contextlib
+import io
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from motiongpt3.app.show import progress, say, say_json, working
+from motiongpt3.errors import InputError, ResourceError
+
+Config = TypeVar("Config")
+
+PREPARED = Path("prepared")
+"""Where `train` looks for a processed set; if there is none, it is made of the development data."""
+
+
+def prepare(options: Namespace) -> int:
+    """Turn folders of motion capture into one processed set."""
+    manifest = _prepare(options.sources, options.out)
+    if options.json:
+        say_json(manifest)
+        return 0
+    clips = ", ".join(f"{split} {count}" for split, count in manifest["clips"].items())
+    say(f"{options.out}  clips: {clips}; {manifest['frames']} frames")
+    for reason, count in manifest["rejected"].items():
+        say(f"left out: {count} ({reason})")
+    say(f"content {manifest['sha256'][:16]}")
+    return 0
+
+
+def _prepare(given: Sequence[Path], out: Path) -> dict[str, Any]:
+    """A processed set of the folders given; without any, of the development data."""
+    from motiongpt3.data.folder import data_folder
+    from motiongpt3.data.prepare import prepare as prepare_data
+
+    if out.exists() and not out.is_dir():
+        raise InputError("is not a folder", where=str(out))
+    sources = given or [data_folder() / name for name in ("motion5h", "motion_extra")]
+    for source in sources:
+        if not source.is_dir():
+            raise InputError("no such folder", where=str(source))
+    with working(f"preparing {' and '.join(source.name for source in sources)}"):
+        return prepare_data(sources, out)
+
+
+def train(options: Namespace) -> int:
+    """Train by a recipe; --field value changes it."""
+    from motiongpt3.data.dataset import read_manifest
+
+    out = options.out or Path("runs") / options.recipe
+    if out.exists() and not out.is_dir():
+        raise ResourceError("is not a folder", where=str(out))
+    data = options.data or PREPARED
+    if options.data is None and not (data / "manifest.json").is_file() and not options.fields:
+        _prepare((), data)
+    if not options.fields:
+        read_manifest(data)
+    recipe = _recipe(options.recipe, ["--help"] if options.fields else options.rest)
+    from motiongpt3.training.train import train as run
+
+    with progress() as report:
+        folder = run(recipe, data, out, report, options.resume)
+    say(f"{folder}  try it: motiongpt3 generate TEXT -o FILE --model {folder}")
+    return 0
+
+
+def _recipe(name: str, fields: Sequence[str]) -> Any:
+    """A named recipe with some fields replaced."""
+    from motiongpt3.training.recipes import RECIPES
+
+    if name not in RECIPES:
+        known = ", ".join(sorted(RECIPES))
+        raise InputError(f"no recipe '{name}'", where="train", hint=f"one of {known}")
+    return replaced(RECIPES[name], fields, f"motiongpt3 train {name}") if fields else RECIPES[name]
+
+
+def replaced(config: Config, fields: Sequence[str], program: str) -> Config:
+    """A config with fields replaced by `--field value`, or `--a.b.c value` further down.
+
+    Raises:
+        InputError: for a field that there is not, or a value of another kind.
+        SystemExit: after printing all fields, for `--help`.
+    """
+    import tyro
+
+    if "--help" in fields:
+        return tyro.cli(type(config), default=config, args=["--help"], prog=program)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            return tyro.cli(type(config), default=config, args=fields, prog=program)
+    except SystemExit as stop:  # tyro prints a box: a title, a line, and what is wrong
+        lines = [line.strip(" │╭╮╰╯─-") for line in said.getvalue().splitlines()]
+        what = [line for line in lines if line][1:2] or ["cannot be used"]
+        hint = f"{program} --fields lists what there is"
+        raise InputError(what[0], where="train", hint=hint) from stop

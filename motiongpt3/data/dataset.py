@@ -1,0 +1,131 @@
+"""A processed set in memory, and the order in which training sees it.
+
+Which clips make up a batch, and every random choice about them, is a pure function of
+(seed, step): nothing about data order is ever stored, and a resumed run goes on exactly.
+
+Shapes: B clips, T frames of the longest clip in the batch, F features.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from motiongpt3.data.prepare import VERSION, Record
+from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.motion.symmetry import feature_mirror
+
+_POOL = 8
+"""Batches drawn together and sorted by length, so that a batch holds clips of similar length."""
+
+
+class MotionText:
+    """Features and captions of one split of a processed set."""
+
+    def __init__(self, folder: Path, split: str):
+        self.manifest = read_manifest(folder)
+        lines = (folder / "clips.jsonl").read_text(encoding="utf-8").splitlines()
+        records = [Record(**json.loads(line)) for line in lines]
+        self.records = [r for r in records if r.split == split]
+        if not self.records:
+            raise InputError(f"no clips in split {split!r}", where=str(folder))
+        self._features = np.load(folder / "features.npy", mmap_mode="r")
+        with np.load(folder / "stats.npz") as stats:
+            self.mean, self.std = stats["mean"], stats["std"]
+        self.corpus = (folder / "corpus.txt").read_text(encoding="utf-8").splitlines()
+        self.order, self.sign = feature_mirror(self._features.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def features(self, index: int, mirrored: bool = False) -> Float[np.ndarray, "T F"]:
+        """Features of one clip, not normalised."""
+        record = self.records[index]
+        rows = np.asarray(self._features[record.first : record.first + record.frames])
+        return rows[:, self.order] * self.sign.astype(np.float32) if mirrored else rows
+
+    def lengths(self) -> Int[np.ndarray, "N"]:
+        """Frames of every clip."""
+        return np.array([r.frames for r in self.records])
+
+    def weights(self, power: float = 0.5) -> Float[np.ndarray, "N"]:
+        """Sampling probability of every clip.
+
+        A class of n clips is drawn in proportion to n ** (1 - power): 0 keeps the data as it is,
+        1 draws every class equally often. Between them, a hundred repetitions of one exercise do
+        not drown what is rare.
+        """
+        count = Counter((r.source, r.label) for r in self.records)
+        w = np.array([count[r.source, r.label] ** -power for r in self.records])
+        return w / w.sum()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a processed set.
+
+    Raises:
+        InputError: when the folder is not a processed set.
+        CorruptError: when it was written by another version.
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise InputError(
+            "not a processed set", where=str(folder), hint="make one: motiongpt3 data prepare"
+        )
+    manifest = json.loads(path.read_text())
+    if manifest.get("version") != VERSION:
+        raise CorruptError(
+            f"version {manifest.get('version')}, this package reads {VERSION}", where=str(path)
+        )
+    return manifest
+
+
+def verify(folder: Path) -> None:
+    """Check a processed set against the hash in its manifest.
+
+    Raises:
+        CorruptError: when features or records are not those the manifest speaks of.
+    """
+    digest = hashlib.sha256(np.load(folder / "features.npy").tobytes())
+    for name in ("clips.jsonl", "corpus.txt"):
+        digest.update((folder / name).read_bytes())
+    if digest.hexdigest() != read_manifest(folder)["sha256"]:
+        raise CorruptError("content differs from its manifest", where=str(folder))
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which clips each training step sees."""
+
+    weights: Float[np.ndarray, "N"]
+    lengths: Int[np.ndarray, "N"]
+    batch: int
+    seed: int
+
+    def clips(self, step: int) -> Int[np.ndarray, "B"]:
+        """Clip indices of a step: drawn by weight, grouped by length within a pool of steps."""
+        pool, turn = divmod(step, _POOL)
+        rng = np.random.default_rng([self.seed, pool])
+        drawn = rng.choice(len(self.weights), _POOL * self.batch, p=self.weights)
+        drawn = drawn[np.argsort(self.lengths[drawn], kind="stable")]
+        return drawn.reshape(_POOL, self.batch)[rng.permutation(_POOL)[turn]]
+
+    def rng(self, step: int) -> np.random.Generator:
+        """The generator of every other choice of a step: mirroring, cropping, captions."""
+        return np.random.default_rng([self.seed, step, 1])
+
+
+def pad(
+    clips: list[Float[np.ndarray, "_ F"]],
+) -> tuple[Float[np.ndarray, "B T F"], Int[np.ndarray, "B"]]:
+    """Clips of different lengths as one array, zeros after their end."""
+    lengths = np.array([len(c) for c in clips])
+    padded = np.zeros((len(clips), lengths.max(), clips[0].shape[1]), np.float32)
+    for row, clip in zip(padded, clips, strict=True):
+        row[: len(clip)] = clip
+    return padded, lengths

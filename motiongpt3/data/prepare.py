@@ -1,0 +1,189 @@
+"""`motiongpt3 data prepare`: captured clips become a processed set that training reads.
+
+A processed set is a folder:
+    features.npy    (frames, F) float32, all clips one after another, mapped into memory
+    clips.jsonl     one record per clip: where its frames lie, captions, split, label
+    corpus.txt      sentences without a motion (`text/*.jsonl` of the sources), one per line
+    stats.npz       mean and std (F,) of the train split, by HumanML3D's rule
+    manifest.json   version, skeleton, convention, counts, and a hash of the content
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from motiongpt3.data.sources import SPLITS, Clip, read_clips
+from motiongpt3.errors import InputError
+from motiongpt3.formats.files import atomic_write
+from motiongpt3.motion.features import HipSign, joints_to_features, layout_of
+from motiongpt3.motion.motion import Motion
+from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """How clips are turned into features."""
+
+    hip_sign: HipSign = "corrected"
+    min_frames: int = 20
+    max_frames: int = 196
+    """Longer clips are cut into parts of this many frames."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where a clip's frames lie in `features.npy`, and what is said of it."""
+
+    id: str
+    source: str
+    split: str
+    label: str
+    style: str
+    first: int
+    frames: int
+    captions: tuple[str, ...]
+
+
+def prepare(
+    sources: Sequence[Path],
+    out: Path,
+    config: PrepareConfig | None = None,
+    progress: Callable[[str, int], None] = lambda source, clips: None,
+) -> dict[str, Any]:
+    """Read every clip of the source folders and write a processed set.
+
+    Args:
+        progress: called after each clip with the source folder's name and the clips read so far.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: for a source that cannot be read, or sources of different skeletons.
+        ResourceError: when `out` cannot be written.
+    """
+    config = config or PrepareConfig()
+    records: list[Record] = []
+    rows: list[np.ndarray] = []
+    rejected: Counter[str] = Counter()
+    first = 0
+    for source in sources:
+        for clip in read_clips(source):
+            for part, features in _parts(clip, config, rejected):
+                if rows and features.shape[1] != rows[0].shape[1]:
+                    raise InputError("skeletons are mixed", where=f"{source}: {clip.id}")
+                records.append(_record(clip, part, first, len(features)))
+                rows.append(features)
+                first += len(features)
+            progress(source.name, len(records))
+    if not records:
+        raise InputError("no usable clips", where=", ".join(map(str, sources)))
+    corpus = [text for source in sources for text in _corpus(source)]
+    return _write(out, records, np.concatenate(rows), corpus, (config, rejected))
+
+
+def _parts(
+    clip: Clip, config: PrepareConfig, rejected: Counter[str]
+) -> list[tuple[int, Float[np.ndarray, "T F"]]]:
+    if not clip.captions:
+        rejected["no caption"] += 1
+        return []
+    features = clip.features
+    if features is None:
+        skeleton = _skeleton(clip)
+        motion = Motion(clip.joints, clip.fps, skeleton).resample(skeleton.fps)
+        features = joints_to_features(motion.joints, skeleton, config.hip_sign)
+    starts = range(0, len(features), config.max_frames)
+    parts = [(n, features[a : a + config.max_frames]) for n, a in enumerate(starts)]
+    # A row is a step between two frames, so a clip of min_frames has one row less.
+    kept = [(n, part) for n, part in parts if len(part) >= config.min_frames - 1]
+    if not kept:
+        rejected["too short"] += 1
+    return kept
+
+
+def _corpus(source: Path) -> list[str]:
+    files = sorted((source / "text").glob("*.jsonl"))
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
+    return [" ".join(json.loads(line)["text"].split()) for line in lines]
+
+
+def _skeleton(clip: Clip) -> Skeleton:
+    for skeleton in (HUMANML3D, KIT):
+        if clip.joints.shape[1] == len(skeleton.joints):
+            return skeleton
+    raise InputError(f"{clip.joints.shape[1]} joints", where=clip.id, hint="22 or 21 are known")
+
+
+def _record(clip: Clip, part: int, first: int, frames: int) -> Record:
+    name = f"{clip.id}#{part}" if part else clip.id
+    return Record(
+        name, clip.source, clip.split, clip.label, clip.style, first, frames, clip.captions
+    )
+
+
+def _write(
+    out: Path,
+    records: list[Record],
+    features: Float[np.ndarray, "N F"],
+    corpus: list[str],
+    how: tuple[PrepareConfig, Counter[str]],
+) -> dict[str, Any]:
+    config, rejected = how
+    lines = "".join(json.dumps(asdict(r), ensure_ascii=False) + "\n" for r in records)
+    digest = hashlib.sha256(features.tobytes())
+    sentences = "".join(text + "\n" for text in corpus)
+    digest.update((lines + sentences).encode())
+    train = np.concatenate([features[r.first : r.first + r.frames] for r in _train(records)])
+    mean, std = statistics(train)
+    manifest = {
+        "version": VERSION,
+        "skeleton": "kit" if features.shape[1] == KIT.dim else "humanml3d",
+        "config": asdict(config),
+        "clips": {split: sum(r.split == split for r in records) for split in SPLITS},
+        "frames": len(features),
+        "corpus": len(corpus),
+        "rejected": dict(rejected),
+        "sha256": digest.hexdigest(),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic_write(out / "features.npy") as path, open(path, "wb") as file:
+        np.save(file, features)
+    with atomic_write(out / "clips.jsonl") as path:
+        path.write_text(lines, encoding="utf-8")
+    with atomic_write(out / "corpus.txt") as path:
+        path.write_text(sentences, encoding="utf-8")
+    with atomic_write(out / "stats.npz") as path, open(path, "wb") as file:
+        np.savez(file, mean=mean, std=std)
+    with atomic_write(out / "manifest.json") as path:  # last: a set without it is not finished
+        path.write_text(json.dumps(manifest, indent=1))
+    return manifest
+
+
+def _train(records: list[Record]) -> list[Record]:
+    train = [r for r in records if r.split == "train"]
+    if not train:
+        raise InputError("no clip is in the train split", where="prepare")
+    return train
+
+
+def statistics(
+    features: Float[np.ndarray, "N F"],
+) -> tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]:
+    """Mean, and std averaged inside each kind of feature (HumanML3D's `cal_mean_variance`)."""
+    layout = layout_of(features.shape[1])
+    mean, std = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
+    kinds = ("yaw_velocity", "root_velocity", "root_height", "positions")
+    for kind in (*kinds, "rotations", "velocities", "contacts"):
+        block = getattr(layout, kind)
+        std[block] = max(std[block].mean(), 1e-4)
+    return mean.astype(np.float32), std.astype(np.float32)

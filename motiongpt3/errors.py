@@ -1,0 +1,39 @@
+"""The errors a user can meet. Each says what is wrong, where, and what to do about it."""
+
+
+class MotionGPTError(Exception):
+    """Base of every refusal. `exit_code` is what the command line leaves with."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: str = "", hint: str = ""):
+        self.message, self.where, self.hint = message, where, hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class InputError(MotionGPTError):
+    """What the user gave cannot be used: a prompt, an argument, a file of the wrong kind."""
+
+    exit_code = 2
+
+
+class CorruptError(MotionGPTError):
+    """A checkpoint or prepared data set is damaged or of an unknown version."""
+
+    exit_code = 3
+
+
+class ResourceError(MotionGPTError):
+    """The machine refused: disk full, folder not writable, run directory in use."""
+
+    exit_code = 4
+
+
+class NonFiniteError(MotionGPTError):
+    """Training met a loss or gradient that is not a number."""
+
+    exit_code = 5

@@ -1,0 +1,123 @@
+"""Reading numpy's array files without trusting what they claim.
+
+The header is matched against the one form numpy writes, the size it declares is compared with the
+bytes that are there, and only plain numbers are taken: no pickles, no objects, no bombs.
+"""
+
+import re
+import struct
+import zipfile
+import zlib
+from io import BytesIO
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from motiongpt3.errors import InputError
+from motiongpt3.formats.files import MAX_BYTES, describe, read_bytes
+
+MAX_HEADER = 4096
+MAX_ENTRIES = 64
+_MAGIC = b"\x93NUMPY"
+_HEADER = re.compile(
+    r"\{'descr': '([<>|=])([fiub])([1248])', 'fortran_order': (True|False), "
+    r"'shape': \(([\d, ]{0,200})\), *\}\s*"
+)
+_ZIP_END = struct.Struct("<4sHHHHIIH")
+
+
+def parse(data: bytes, where: str) -> np.ndarray:
+    """The array in the bytes of an .npy file.
+
+    Raises:
+        InputError: when it is damaged, or not an array of plain numbers.
+    """
+    if data[:6] != _MAGIC or len(data) < 12:
+        raise InputError(f"this is {describe(data[:64])}", where=where, hint="not a numpy array")
+    # Version 1 gives the header's length in two bytes, later ones in four.
+    start, length = (10, data[8:10]) if data[6] == 1 else (12, data[8:12])
+    size = int.from_bytes(length, "little")
+    header = data[start : start + min(size, MAX_HEADER)].decode("latin-1")
+    found = _HEADER.fullmatch(header)
+    if size > MAX_HEADER or not found:
+        raise InputError(
+            f"the array's header is not understood: {header[:60]!r}",
+            where=where,
+            hint="save plain numbers, e.g. numpy.save(path, joints.astype('float32'))",
+        )
+    order, kind, width, fortran, axes = found.groups()
+    shape = tuple(int(n) for n in axes.replace(" ", "").split(",") if n)
+    declared, there = prod(shape) * int(width), len(data) - start - size
+    if declared != there:
+        raise InputError(
+            f"shape {shape} needs {declared} bytes, {there} are there",
+            where=where,
+            hint="the file is cut off or damaged",
+        )
+    try:
+        dtype = np.dtype(f"{order}{kind}{width}")
+        flat = np.frombuffer(data, dtype, offset=start + size)
+        return flat.reshape(shape, order="F" if fortran == "True" else "C")
+    except (TypeError, ValueError, OverflowError) as error:  # such as f1, or 40 axes
+        raise InputError(f"{error}", where=where, hint="save joints as float32") from error
+
+
+def read_archive(path: str | Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The named arrays of an .npz file that are there; other entries are not unpacked.
+
+    Raises:
+        InputError: when the archive is damaged or unpacks to far too much.
+    """
+    data = read_bytes(path)
+    _check_directory(data, str(path))
+    arrays = {}
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            entries = {e.filename: e for e in archive.infolist()}
+            known = {k: entries[f"{k}.npy"] for k in keys if f"{k}.npy" in entries}
+            packed = sum(entry.compress_size for entry in known.values())
+            if sum(e.file_size for e in known.values()) > min(MAX_BYTES, 2**20 + 200 * packed):
+                raise InputError(
+                    "unpacks to too much", where=str(path), hint="motion is never that regular"
+                )
+            for key, entry in known.items():
+                arrays[key] = parse(_unpack(archive, entry, path), f"{path}: {key}")
+            others = [name.removesuffix(".npy") for name in entries]
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+        # ValueError and RuntimeError: bad names, offsets, encryption, unknown compression
+        raise InputError(
+            f"the archive is damaged: {error}", where=str(path), hint="save it again"
+        ) from error
+    if not arrays:
+        raise InputError(
+            f"holds {', '.join(others)[:120] or 'nothing'}",
+            where=str(path),
+            hint=f"known arrays are {', '.join(keys)}",
+        )
+    return arrays
+
+
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: str | Path) -> bytes:
+    """An entry's bytes; its first ones are looked at before the rest is unpacked."""
+    with archive.open(entry) as file:
+        head = file.read(6)
+        if head != _MAGIC:
+            raise InputError(
+                f"{entry.filename} is {describe(head)}", where=str(path), hint="not a numpy array"
+            )
+        return head + file.read()
+
+
+def _check_directory(data: bytes, where: str) -> None:
+    """Refuse an archive by its last record, before the list of its entries is read."""
+    at = data.rfind(b"PK\x05\x06", max(0, len(data) - 66_000))
+    if at < 0 or len(data) - at < _ZIP_END.size:
+        raise InputError(
+            f"this is {describe(data[:64])}", where=where, hint="not a complete .npz archive"
+        )
+    entries = _ZIP_END.unpack_from(data, at)[4]
+    if entries > MAX_ENTRIES or data[max(0, at - 20) : at].startswith(b"PK\x06\x07"):
+        raise InputError(
+            f"has {entries} entries", where=where, hint=f"at most {MAX_ENTRIES} are read"
+        )

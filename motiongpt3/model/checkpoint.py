@@ -1,0 +1,151 @@
+"""Models at rest: a folder of weights, configuration, statistics and tokenizer, with a manifest.
+
+    model.safetensors   weights of the VAE and the language model in half precision, mean and std
+    config.json         sizes of every part
+    tokenizer.json      the text vocabulary
+    card.json           name, licence, sources, command, seed and data hash
+    manifest.json       format version and the SHA-256 of each file above
+
+No weight format notices flipped bits, so every file is checked against the manifest on loading.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from motiongpt3.errors import CorruptError, InputError, NonFiniteError
+from motiongpt3.formats.files import atomic_write
+from motiongpt3.model.bimodal import Bimodal, BimodalConfig
+from motiongpt3.model.diffusion import DiffusionConfig
+from motiongpt3.model.gpt import GPTConfig
+from motiongpt3.model.tokenizer import Tokenizer
+from motiongpt3.model.vae import MotionVAE, VAEConfig
+
+VERSION = 1
+FILES = ("model.safetensors", "config.json", "tokenizer.json", "card.json")
+SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints" / "nano"
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """Everything a model consists of."""
+
+    vae: MotionVAE
+    network: Bimodal
+    tokenizer: Tokenizer
+    mean: Float[np.ndarray, " F"]
+    std: Float[np.ndarray, " F"]
+    card: Mapping[str, Any]
+
+
+def save(bundle: Bundle, folder: Path) -> Path:
+    """Write a model folder; the manifest comes last, so an unfinished folder is not a model.
+
+    Raises:
+        NonFiniteError: when a weight is not a finite number.
+        ResourceError: when the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {"vae": bundle.vae, "network": bundle.network}
+    tensors = {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()}
+    tensors = {k: v.detach().half().contiguous() for k, v in tensors.items()}
+    tensors |= {"mean": torch.tensor(bundle.mean), "std": torch.tensor(bundle.std)}
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise NonFiniteError("weights are not finite", where=name)
+    config = {
+        "vae": asdict(bundle.vae.config),
+        "gpt": asdict(bundle.network.config.gpt),
+        "diffusion": asdict(bundle.network.config.diffusion),
+    }
+    with atomic_write(folder / "model.safetensors") as path:
+        save_file(tensors, path)
+    for name, content in (("config.json", config), ("card.json", dict(bundle.card))):
+        with atomic_write(folder / name) as path:
+            path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    bundle.tokenizer.save(folder / "tokenizer.json")
+    manifest = {"version": VERSION, "sha256": {name: _digest(folder / name) for name in FILES}}
+    with atomic_write(folder / "manifest.json") as path:
+        path.write_text(json.dumps(manifest, indent=1))
+    return folder
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and verify a model folder.
+
+    Raises:
+        InputError: when there is no model.
+        CorruptError: when a file differs from the manifest, or is of another version.
+    """
+    verify(folder)
+    config = _json(folder / "config.json")
+    vae = MotionVAE(VAEConfig(**config["vae"]))
+    sizes = BimodalConfig(GPTConfig(**config["gpt"]), DiffusionConfig(**config["diffusion"]))
+    network = Bimodal(sizes)
+    tensors = load_file(folder / "model.safetensors")
+    for prefix, module in (("vae.", vae), ("network.", network)):
+        _fill(module, prefix, tensors)
+    return Bundle(
+        vae.eval(),
+        network.eval(),
+        Tokenizer.load(folder / "tokenizer.json"),
+        tensors["mean"].numpy(),
+        tensors["std"].numpy(),
+        _json(folder / "card.json"),
+    )
+
+
+def verify(folder: Path) -> None:
+    """Compare every file of a model with its manifest (no weights are loaded).
+
+    Raises:
+        InputError: when there is no model.
+        CorruptError: naming the file, the expected and the actual hash.
+    """
+    if not (folder / "manifest.json").is_file():
+        raise InputError("no model here", where=str(folder), hint="a folder with manifest.json")
+    manifest = _json(folder / "manifest.json")
+    if manifest.get("version") != VERSION:
+        raise CorruptError(
+            f"format version {manifest.get('version')}, this package reads {VERSION}",
+            where=str(folder),
+        )
+    for name in FILES:
+        expected, found = manifest["sha256"].get(name), None
+        if (folder / name).is_file():
+            found = _digest(folder / name)
+        if found != expected:
+            raise CorruptError(
+                f"SHA-256 is {found}, the manifest says {expected}",
+                where=str(folder / name),
+                hint="the file is damaged; get it again",
+            )
+
+
+def _fill(module: torch.nn.Module, prefix: str, tensors: Mapping[str, Tensor]) -> None:
+    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    expected = module.state_dict()
+    if own.keys() != expected.keys():
+        odd = sorted(own.keys() ^ expected.keys())[0]
+        raise CorruptError("weights do not fit the configuration", where=prefix + odd)
+    module.load_state_dict({k: v.to(expected[k].dtype) for k, v in own.items()})
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise CorruptError("cannot be read", where=str(path), hint=str(error)) from error
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,119 @@
+"""Between the motions people have and the latents the model speaks of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiongpt3.errors import InputError
+from motiongpt3.model.checkpoint import Bundle
+from motiongpt3.motion.feet import plant_feet
+from motiongpt3.motion.features import features_to_joints, joints_to_features
+from motiongpt3.motion.motion import Motion
+from motiongpt3.motion.skeleton import HUMANML3D, KIT
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """A part of a user's motion at the model's frame rate.
+
+    `joints` stay where the user's are; `features` have one row per frame but the last.
+    """
+
+    joints: Float[np.ndarray, "T J 3"]
+    features: Float[np.ndarray, "_ F"]
+
+
+class Codec:
+    """Joints to features to latents and back, with the model's own statistics."""
+
+    longest = 196
+    """Frames of the longest clip made or read at once (HumanML3D's limit)."""
+    shortest = 8
+
+    def __init__(self, bundle: Bundle, device: str):
+        self.vae = bundle.vae.to(device).eval()
+        self.device = device
+        self.hip_sign = bundle.card["hip_sign"]
+        self.plants_feet = bool(bundle.card.get("plants_feet", False))
+        self.mean = torch.tensor(bundle.mean, device=device)
+        self.std = torch.tensor(bundle.std, device=device)
+        self.skeleton = KIT if len(bundle.mean) == KIT.dim else HUMANML3D
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the model."""
+        return self.skeleton.fps
+
+    def observed(self, motion: Motion, frames: int, last: bool = True) -> Observed:
+        """The last (or first) frames of a motion.
+
+        Raises:
+            InputError: for another skeleton, or too few frames.
+        """
+        if motion.skeleton is not self.skeleton:
+            raise InputError(
+                f"the motion has skeleton {motion.skeleton.name}", hint=f"use {self.skeleton.name}"
+            )
+        joints = np.asarray(motion.resample(self.fps).joints, np.float64)
+        if len(joints) <= self.shortest:
+            raise InputError(
+                f"{len(joints)} frames at {self.fps:g} fps are too few",
+                where="motion",
+                hint=f"give more than {self.shortest}",
+            )
+        joints = joints[-frames:] if last else joints[:frames]
+        return Observed(joints, joints_to_features(joints, self.skeleton, self.hip_sign))
+
+    def windows(self, motion: Motion) -> list[Float[np.ndarray, "_ F"]]:
+        """Features of the whole motion, in parts no longer than the model reads at once."""
+        if motion.decoded is not None and motion.fps == self.fps:
+            features = motion.decoded
+        else:
+            features = self.observed(motion, max(2, len(motion.resample(self.fps)))).features
+        count = -(-len(features) // self.longest)
+        return [np.asarray(part) for part in np.array_split(features, count)]
+
+    @torch.no_grad()
+    def latents(self, clips: Sequence[Float[np.ndarray, "_ F"]]) -> Float[Tensor, "n Z"]:
+        """Posterior means, one row per clip, all in one pass."""
+        if not clips:
+            return torch.zeros(0, self.vae.config.latents * self.vae.config.width)
+        length = torch.tensor([len(c) for c in clips], device=self.device)
+        features = torch.zeros(len(clips), int(length.max()), len(self.mean), device=self.device)
+        for row, clip in zip(features, clips, strict=True):
+            normalised = (torch.tensor(clip, device=self.device) - self.mean) / self.std
+            row[: len(clip)] = normalised
+        return self.vae.encode(features, length).mean.flatten(1)
+
+    @torch.no_grad()
+    def features(
+        self, latents: Float[Tensor, "n Z"], frames: Sequence[int]
+    ) -> list[Float[np.ndarray, "_ F"]]:
+        """Decoded features of as many frames as asked for, one array per latent."""
+        length = torch.tensor(list(frames), device=self.device)
+        decoded = self.vae.decode(latents.unflatten(1, (self.vae.config.latents, -1)), length)
+        decoded = decoded * self.std + self.mean
+        return [row[:n].cpu().numpy() for row, n in zip(decoded, frames, strict=True)]
+
+    def joints(self, features: Float[np.ndarray, "T F"]) -> Float[np.ndarray, "T J 3"]:
+        """Joint positions of decoded features, from the origin facing +Z, feet planted."""
+        joints = np.asarray(features_to_joints(features.astype(np.float64)))
+        return plant_feet(joints, self.fps, self.skeleton) if self.plants_feet else joints
+
+    def at_rate(
+        self, joints: Float[np.ndarray, "T J 3"], fps: float, seconds: float
+    ) -> Float[np.ndarray, "_ J 3"]:
+        """Joints at another frame rate, as many frames as `seconds` hold."""
+        frames = round(seconds * fps)
+        if fps == self.fps and frames == len(joints):
+            return joints
+        at = np.minimum((np.arange(frames) + 1) * self.fps / fps - 1, len(joints) - 1)
+        at = np.maximum(at, 0)
+        before = np.floor(at).astype(int)
+        after = np.minimum(before + 1, len(joints) - 1)
+        share = (at - before)[:, None, None]
+        return joints[before] * (1 - share) + joints[after] * share

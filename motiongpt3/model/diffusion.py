@@ -1,0 +1,221 @@
+"""The diffusion head: hidden states of the language model in, a motion latent out.
+
+A small residual MLP denoises one latent. What to draw reaches it through adaptive layer norms
+(AdaLN) as one vector, pooled from the hidden states of the motion's slots by attention.
+
+Shapes: N motions, K slots per motion, D width of the language model, Z size of a latent, W width
+of the denoiser.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+
+from motiongpt3.errors import InputError
+from motiongpt3.model.sampling import Sampling
+from motiongpt3.model.schedule import (
+    Prediction,
+    linear_alpha_bar,
+    run_sampler,
+    to_clean,
+    training_target,
+)
+
+TIME_SIZE = 256
+"""Sines and cosines that describe a noise level."""
+POOL_PLACES = 500
+"""Rows of the pooling's position table; only slots + 1 are read (official checkpoints hold 500)."""
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """Size of the diffusion head and the noise it learns to remove."""
+
+    latent: int = 256
+    condition: int = 768
+    """Width of the language model."""
+    slots: int = 4
+    width: int = 1024
+    depth: int = 3
+    train_steps: int = 1000
+    """Noise levels."""
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+    drop_condition: float = 0.1
+    """Share of training examples whose condition is replaced by the learned "nothing"."""
+    draws: int = 4
+    """Noise levels tried per latent in one training step."""
+    prediction: Prediction = "epsilon"
+    """What the denoiser says: the noise, the clean latent, or their mixture v."""
+    pool_heads: int = 4
+    dropout: float = 0.1
+    """In the pooling layer only."""
+
+    def __post_init__(self) -> None:
+        if self.condition % self.pool_heads:
+            sizes = f"{self.pool_heads} heads do not divide width {self.condition}"
+            raise InputError(sizes, where="pool_heads")
+        if not 0 < self.beta_start <= self.beta_end < 1:
+            raise InputError("noise must grow within 0..1", where="beta_start, beta_end")
+        if not 1 <= self.slots < POOL_PLACES:
+            raise InputError(f"{self.slots} slots", where="slots", hint=f"1 to {POOL_PLACES - 1}")
+
+
+class DiffusionHead(nn.Module):
+    """Draws motion latents given hidden states, and learns to."""
+
+    alpha_bar: Float[Tensor, " levels"]
+
+    def __init__(self, config: DiffusionConfig):
+        super().__init__()
+        self.config = config
+        self.pool = SlotPooling(config)
+        self.denoiser = Denoiser(config)
+        self.nothing = nn.Parameter(torch.zeros(config.slots, config.condition))
+        """Stands in for the hidden states where the head must draw without being told what."""
+        alpha_bar = linear_alpha_bar(config.train_steps, config.beta_start, config.beta_end)
+        self.levels: list[float] = alpha_bar.tolist()
+        self.register_buffer("alpha_bar", alpha_bar.float(), persistent=False)
+
+    def loss(
+        self,
+        latents: Float[Tensor, "N Z"],
+        hidden: Float[Tensor, "N K D"],
+        generator: Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """Mean squared error of the denoiser, at `draws` random noise levels per latent.
+
+        `generator` must live on the latents' device. Zero where there are no motions.
+        """
+        if not len(latents):
+            return hidden.sum()  # of nothing: zero, and still part of the graph
+        c, device = self.config, latents.device
+        conditions = self.pool(torch.cat([hidden, self.nothing[None]]))
+        told = conditions[:-1].repeat_interleave(c.draws, 0)
+        latents = latents.repeat_interleave(c.draws, 0)
+        number = len(latents)
+        t = torch.randint(c.train_steps, (number,), generator=generator, device=device)
+        noise = torch.randn(latents.shape, generator=generator, device=device)
+        dropped = torch.rand(number, 1, generator=generator, device=device) < c.drop_condition
+        keep = self.alpha_bar[t, None]
+        noisy = keep.sqrt() * latents + (1 - keep).sqrt() * noise
+        said = self.denoiser(noisy, t, torch.where(dropped, conditions[-1], told))
+        return F.mse_loss(said, training_target(c.prediction, latents, noise, keep))
+
+    @torch.no_grad()
+    def sample(
+        self,
+        hidden: Float[Tensor, "N K D"],
+        generators: Sequence[Generator],
+        sampling: Sampling,
+    ) -> Float[Tensor, "N Z"]:
+        """One latent per row of hidden states, by guided denoising from pure noise.
+
+        Row i draws all its noise from `generators[i]`, so what it becomes does not depend on its
+        place in the batch. The head should be in eval mode.
+        """
+        if len(generators) != len(hidden):
+            raise ValueError(f"{len(generators)} generators for {len(hidden)} motions")
+        guided = sampling.guidance != 1
+        condition = self.pool(hidden)
+        if guided:
+            without = self.pool(self.nothing[None]).expand_as(condition)
+            condition = torch.cat([condition, without])
+
+        def clean(x: Float[Tensor, "N Z"], t: int) -> Float[Tensor, "N Z"]:
+            level = torch.tensor([t], device=x.device)
+            said = self.denoiser(torch.cat([x, x]) if guided else x, level, condition)
+            if guided:
+                told, untold = said.chunk(2)
+                said = untold + sampling.guidance * (told - untold)
+            return to_clean(self.config.prediction, said, x, self.levels[t])
+
+        def noise() -> Float[Tensor, "N Z"]:
+            shape = (self.config.latent,)
+            rows = [torch.randn(shape, generator=g, device=g.device) for g in generators]
+            return torch.stack(rows).to(hidden)
+
+        if not len(hidden):
+            return hidden.new_zeros(0, self.config.latent)
+        return run_sampler(clean, noise(), self.levels, sampling, noise)
+
+
+def item_generators(seed: int, indices: Sequence[int]) -> list[Generator]:
+    """A source of noise per sample that depends only on the seed and the sample's index."""
+    entropy = [np.random.SeedSequence([seed % 2**64, index]) for index in indices]
+    return [Generator().manual_seed(int(e.generate_state(1, np.uint64)[0])) for e in entropy]
+
+
+class SlotPooling(nn.Module):
+    """The hidden states of a motion's slots become one vector: a learned query attends to them."""
+
+    def __init__(self, c: DiffusionConfig):
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(1, c.condition))
+        self.position = nn.Parameter(torch.rand(POOL_PLACES, c.condition))
+        self.encoder = nn.TransformerEncoderLayer(
+            c.condition,
+            c.pool_heads,
+            4 * c.condition,
+            c.dropout,
+            activation="gelu",
+            batch_first=True,
+        )
+        self.out = nn.Linear(c.condition, c.width)
+
+    def forward(self, hidden: Float[Tensor, "N K D"]) -> Float[Tensor, "N W"]:
+        x = torch.cat([self.query.expand(len(hidden), 1, -1), hidden], 1)
+        x = self.encoder(x + self.position[: x.shape[1]])
+        return self.out(x[:, 0])
+
+
+class Denoiser(nn.Module):
+    """Residual MLP modulated by noise level and condition (MAR's, with PyTorch's own init)."""
+
+    def __init__(self, c: DiffusionConfig):
+        super().__init__()
+        W = c.width
+        self.into = nn.Linear(c.latent, W)
+        self.time = nn.Sequential(nn.Linear(TIME_SIZE, W), nn.SiLU(), nn.Linear(W, W))
+        self.blocks = nn.ModuleList(ModulatedMLP(W) for _ in range(c.depth))
+        self.norm = nn.LayerNorm(W, eps=1e-6, elementwise_affine=False)
+        self.modulation = nn.Linear(W, 2 * W)
+        self.out = nn.Linear(W, c.latent)
+
+    def forward(
+        self, x: Float[Tensor, "N Z"], t: Int[Tensor, " n"], condition: Float[Tensor, "N W"]
+    ) -> Float[Tensor, "N Z"]:
+        """`t` holds one noise level per latent, or a single one for all."""
+        y = F.silu(self.time(sinusoids(t).to(x.dtype)) + condition)
+        x = self.into(x)
+        for block in self.blocks:
+            x = block(x, y)
+        shift, scale = self.modulation(y).chunk(2, -1)
+        return self.out(self.norm(x) * (1 + scale) + shift)
+
+
+class ModulatedMLP(nn.Module):
+    """A residual MLP whose norm is shifted, scaled and gated by `y`."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.modulation = nn.Linear(width, 3 * width)
+
+    def forward(self, x: Float[Tensor, "N W"], y: Float[Tensor, "N W"]) -> Float[Tensor, "N W"]:
+        shift, scale, gate = self.modulation(y).chunk(3, -1)
+        return x + gate * self.mlp(self.norm(x) * (1 + scale) + shift)
+
+
+def sinusoids(t: Int[Tensor, " n"]) -> Float[Tensor, "n size"]:
+    """Noise levels as cosines and sines of falling frequency."""
+    half = torch.arange(TIME_SIZE // 2, dtype=torch.float32, device=t.device) / (TIME_SIZE // 2)
+    angles = t[:, None].float() * torch.exp(-math.log(10000) * half)
+    return torch.cat([angles.cos(), angles.sin()], -1)

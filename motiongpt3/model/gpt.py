@@ -1,0 +1,238 @@
+"""GPT-2 with one branch per modality: a mixture of transformers.
+
+Every token carries a modality. Norms, projections and MLPs exist once per branch, and a token
+only meets its own; self-attention is shared, and is the only place where text and motion see
+each other. The position table is shared too.
+
+Sequences are padded on the right. Attention is causal, so a real token never looks at padding
+and no padding mask is needed, except over cached tokens, where padding lies in between.
+
+Shapes: B batch, T new tokens, S tokens attended to, D width, H heads, V vocabulary.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.model.branches import PerBranch, Route, Streams
+from motiongpt3.model.cache import KVCache, attention_mask
+
+TEXT, MOTION = 0, 1
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """Size of the language model and how its two modalities share it."""
+
+    vocab: int = 50259
+    """Text tokens, the two that enclose a motion included."""
+    context: int = 1024
+    """Longest sequence, in tokens."""
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    dropout: float = 0.1
+    branches: int = 2
+    """2: text and motion have their own weights. 1: one stream for both (ablation)."""
+    cross_modal_layers: int | None = None
+    """In how many of the last layers text and motion may attend to each other; None is all."""
+
+    def __post_init__(self) -> None:
+        if self.branches not in (1, 2):
+            raise InputError(f"{self.branches} branches", where="branches", hint="1 or 2")
+        if self.width % self.heads:
+            raise InputError(f"{self.heads} heads do not divide width {self.width}", where="heads")
+        if not 0 <= self.meeting_layers <= self.layers:
+            raise InputError(
+                f"{self.cross_modal_layers} of {self.layers} layers", where="cross_modal_layers"
+            )
+
+    @property
+    def meeting_layers(self) -> int:
+        """Number of layers with attention across modalities."""
+        return self.layers if self.cross_modal_layers is None else self.cross_modal_layers
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block: attention over all tokens, everything else per branch."""
+
+    def __init__(self, config: GPTConfig, layer: int):
+        super().__init__()
+        D, n = config.width, config.branches
+        self.layer, self.heads, self.dropout = layer, config.heads, config.dropout
+        self.cross_modal = layer >= config.layers - config.meeting_layers
+        self.norm1 = PerBranch(n, lambda: nn.LayerNorm(D, eps=1e-5))
+        self.qkv = PerBranch(n, lambda: nn.Linear(D, 3 * D))
+        self.proj = PerBranch(n, lambda: nn.Linear(D, D))
+        self.norm2 = PerBranch(n, lambda: nn.LayerNorm(D, eps=1e-5))
+        self.mlp = PerBranch(n, lambda: FeedForward(D))
+
+    def forward(
+        self,
+        streams: Streams,
+        route: Route,
+        mask: Bool[Tensor, "B 1 T S"] | None,
+        cache: KVCache | None,
+    ) -> Streams:
+        qkv = route.join(self.qkv(self.norm1(streams)))
+        q, k, v = rearrange(qkv, "B T (three H d) -> three B H T d", three=3, H=self.heads)
+        if cache is not None:
+            k, v = cache.append(self.layer, k, v)
+        dropout_p = self.dropout if self.training else 0.0
+        # Without a mask a lone new token may see everything; several are a plain causal square.
+        causal = mask is None and q.shape[2] > 1
+        y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal=causal)
+        attended = self.proj(route.split(rearrange(y, "B H T d -> B T (H d)")))
+        streams = self.add(streams, attended)
+        return self.add(streams, self.mlp(self.norm2(streams)))
+
+    def add(self, streams: Streams, updates: Streams) -> Streams:
+        """The residual connection, with dropout on what is added."""
+        updates = [F.dropout(y, self.dropout, self.training) for y in updates]
+        return [x + y for x, y in zip(streams, updates, strict=True)]
+
+
+class FeedForward(nn.Module):
+    """What a token does on its own, with GPT-2's tanh approximation of GELU."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+
+    def forward(self, x: Float[Tensor, "n D"]) -> Float[Tensor, "n D"]:
+        return self.down(F.gelu(self.up(x), approximate="tanh"))
+
+
+class GPT(nn.Module):
+    """Hidden states from embeddings. Embedding motion and reading it out is the heads' work."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.config = config
+        self.wte = nn.Embedding(config.vocab, config.width)
+        self.wpe = nn.Embedding(config.context, config.width)
+        self.blocks = nn.ModuleList(Block(config, i) for i in range(config.layers))
+        self.norm = PerBranch(config.branches, lambda: nn.LayerNorm(config.width, eps=1e-5))
+        self.apply(init_gpt2)
+        for block in self.layers:  # what adds to the residual stream starts smaller, as in GPT-2
+            for m in range(config.branches):
+                for layer in (block.proj.of(m), block.mlp.of(m).down):
+                    nn.init.normal_(layer.weight, std=0.02 / (2 * config.layers) ** 0.5)
+
+    @property
+    def layers(self) -> list[Block]:
+        """The blocks, from embeddings to hidden states."""
+        return cast("list[Block]", list(self.blocks))
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T D"],
+        modality: Int[Tensor, "B T"],
+        positions: Int[Tensor, "B T"] | None = None,
+        cache: KVCache | None = None,
+        valid: Bool[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """Hidden states after the final norm.
+
+        `positions` default to each row's next ones: 0, 1, ... after its valid cached tokens.
+        `valid` is False at padding on the right, which is then neither computed (its hidden
+        state is zero) nor, with a cache, seen by later tokens. Raises InputError where the
+        sequence is longer than the model's context.
+        """
+        if positions is None:
+            positions = self.next_positions(modality.shape[1], cache, x.device)
+        kinds = {block.cross_modal for block in self.layers}
+        masks = {cross: attention_mask(modality, cache, cross) for cross in kinds}
+        route = Route(modality, self.config.branches, valid)
+        x = F.dropout(x + self.wpe(positions), self.config.dropout, self.training)
+        streams = route.split(x)
+        for block in self.layers:
+            streams = block(streams, route, masks[block.cross_modal], cache)
+        if cache is not None:
+            everything = torch.ones_like(modality, dtype=torch.bool)
+            cache.append_tokens(modality, everything if valid is None else valid)
+        return route.join(self.norm(streams))
+
+    def next_positions(
+        self, number: int, cache: KVCache | None, device: torch.device
+    ) -> Int[Tensor, "*B T"]:
+        """The places in the sequence of the next tokens."""
+        positions, length = torch.arange(number, device=device), number
+        if cache is not None and cache.valid is not None:
+            positions = positions + cache.valid.sum(1, keepdim=True)
+            length = int(positions.max()) + 1
+        if length > self.config.context:
+            raise InputError(
+                f"{length} tokens, but the model reads at most {self.config.context}",
+                where="sequence",
+                hint="shorten the prompt",
+            )
+        return positions
+
+    def logits(self, hidden: Float[Tensor, "... D"]) -> Float[Tensor, "... V"]:
+        """Scores of the next text token; the output layer is the embedding table itself."""
+        return F.linear(hidden, self.wte.weight)
+
+    def branch(self, modality: int) -> list[nn.Parameter]:
+        """The weights only tokens of this modality pass through: what a stage freezes.
+
+        Empty where there is a single branch, of which no part belongs to one modality.
+        """
+        if self.config.branches == 1:
+            return []
+        layers = [m.of(modality) for m in self.modules() if isinstance(m, PerBranch)]
+        return [p for layer in layers for p in layer.parameters()]
+
+
+def init_gpt2(module: nn.Module) -> None:
+    """Draw weights from N(0, 0.02) and set biases to zero."""
+    if isinstance(module, (nn.Linear, nn.Embedding)):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
+
+
+@torch.no_grad()
+def load_gpt2(gpt: GPT, weights: Mapping[str, Tensor], modality: int = TEXT) -> None:
+    """Copy Hugging Face's GPT-2 weights into one branch; into text, the embeddings as well.
+
+    Raises CorruptError for a missing tensor or one whose shape does not fit the model.
+    """
+    weights = {name.removeprefix("transformer."): w for name, w in weights.items()}
+    if "wpe.weight" in weights:  # a model may read less than GPT-2 does
+        weights["wpe.weight"] = weights["wpe.weight"][: gpt.config.context]
+
+    def put(target: Tensor, name: str, transposed: bool = False) -> None:
+        if name not in weights:
+            raise CorruptError("tensor missing from the GPT-2 weights", where=name)
+        source = weights[name].T if transposed else weights[name]
+        if source.shape != target.shape:
+            sizes = f"{tuple(source.shape)}, the model needs {tuple(target.shape)}"
+            raise CorruptError(f"GPT-2 tensor has shape {sizes}", where=name)
+        target.copy_(source)
+
+    def put_layer(layer: nn.Linear | nn.LayerNorm, name: str) -> None:
+        put(layer.weight, f"{name}.weight", transposed=isinstance(layer, nn.Linear))
+        put(layer.bias, f"{name}.bias")
+
+    for i, block in enumerate(gpt.layers):
+        put_layer(block.norm1.of(modality), f"h.{i}.ln_1")
+        put_layer(block.qkv.of(modality), f"h.{i}.attn.c_attn")
+        put_layer(block.proj.of(modality), f"h.{i}.attn.c_proj")
+        put_layer(block.norm2.of(modality), f"h.{i}.ln_2")
+        put_layer(block.mlp.of(modality).up, f"h.{i}.mlp.c_fc")
+        put_layer(block.mlp.of(modality).down, f"h.{i}.mlp.c_proj")
+    put_layer(gpt.norm.of(modality), "ln_f")
+    if modality == TEXT:
+        words = len(weights["wte.weight"]) if "wte.weight" in weights else gpt.config.vocab
+        put(gpt.wte.weight[:words], "wte.weight")
+        gpt.wte.weight[words:] += gpt.wte.weight[:words].mean(0)  # new tokens near the mean word
+        put(gpt.wpe.weight, "wpe.weight")

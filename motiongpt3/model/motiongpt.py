@@ -1,0 +1,321 @@
+"""The model as people use it: sentences and motions in, motions and sentences out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from motiongpt3.data.tasks import Field, Task, Templates, format_seconds, render
+from motiongpt3.errors import InputError
+from motiongpt3.model.checkpoint import Bundle
+from motiongpt3.model.codec import Codec
+from motiongpt3.model.diffusion import item_generators
+from motiongpt3.model.length import LengthReader
+from motiongpt3.model.sampling import Sampling
+from motiongpt3.model.sequence import Packer, Turn
+from motiongpt3.model.tokenizer import check_prompt
+from motiongpt3.motion.motion import Motion
+from motiongpt3.motion.stitch import bridge, follow, lead
+
+_BATCH = 64
+_CONTEXT_FRAMES = 80
+"""How much of an observed motion is looked at on either side of what is made."""
+_LONGEST_SECONDS = 60.0
+_CAPTION_TOKENS = 48
+
+
+@dataclass(frozen=True)
+class Request:
+    """One motion to make."""
+
+    turn: Turn
+    told: tuple[Float[np.ndarray, "_ F"], ...]
+    frames: int
+    index: int
+    """The sample's index: with the seed, it alone decides the noise."""
+
+
+class MotionGPT:
+    """Text to motion, motion to text, prediction and in-betweening in one model."""
+
+    def __init__(self, bundle: Bundle, device: str = "cpu"):
+        self.card: Mapping[str, Any] = bundle.card
+        self.network = bundle.network.to(device).eval()
+        self.tokenizer = bundle.tokenizer
+        self.codec = Codec(bundle, device)
+        self.templates = Templates.load()
+        self.packer = Packer(self.tokenizer, self.network.heads.slots)
+        self.lengths = LengthReader(self.network, self.tokenizer, self.packer, self.templates)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, those of the VAE included."""
+        parts = (self.network, self.codec.vae)
+        return sum(p.numel() for part in parts for p in part.parameters())
+
+    def generate(
+        self,
+        text: str | Sequence[str],
+        seconds: float | Sequence[float | None] | None = None,
+        *,
+        seed: int = 0,
+        samples: int | None = None,
+        sampling: Sampling | None = None,
+    ) -> Motion | list[Motion]:
+        """Motions that show what a text says.
+
+        Args:
+            text: one description, or several.
+            seconds: length, or one per text; None lets the model decide. Beyond the longest clip
+                the model makes in one go, predictions are chained.
+            seed: the same seed gives the same motion, alone or in a batch.
+            samples: how many motions per text, with sample indices 0, 1, ...; a list is returned,
+                all motions of the first text first.
+            sampling: how latents are drawn.
+
+        Raises:
+            InputError: for a text or a length that cannot be used.
+        """
+        texts = [check_prompt(t) for t in ([text] if isinstance(text, str) else text)]
+        wanted = self._seconds(texts, seconds)
+        each = _checked_samples(samples)
+        requests = []
+        for caption, length in zip(texts, wanted, strict=True):
+            first = min(length, self.codec.longest / self.codec.fps)
+            for index in range(each):
+                requests.append(self._request(caption, first, index))
+        made = self._make(requests, seed, sampling)
+        motions = []
+        for n, features in enumerate(made):
+            caption, length = texts[n // each], wanted[n // each]
+            origin = {"text": caption, "seed": seed, "sample": n % each}
+            motion = self._motion(features, origin)
+            if length > motion.seconds:
+                motion = self._extended(motion, length, caption, (seed, sampling))
+            motions.append(motion)
+        return motions[0] if isinstance(text, str) and samples is None else motions
+
+    def caption(self, motion: Motion | Sequence[Motion]) -> str | list[str]:
+        """What happens in a motion, in a sentence.
+
+        A motion longer than the model reads at once is described part after part, joined by
+        "then".
+
+        Raises:
+            InputError: for a motion of another skeleton or of a few frames only.
+        """
+        motions = [motion] if isinstance(motion, Motion) else list(motion)
+        parts = [self.codec.windows(m) for m in motions]
+        sentences = iter(self._describe([part for windows in parts for part in windows]))
+        captions = []
+        for windows in parts:
+            said = [next(sentences) for _ in windows]
+            kept = [s for n, s in enumerate(said) if n == 0 or s != said[n - 1]]
+            captions.append(
+                ", then ".join(s.rstrip(" .") for s in kept) if len(kept) > 1 else kept[0]
+            )
+        return captions[0] if isinstance(motion, Motion) else captions
+
+    def predict(
+        self,
+        motion: Motion,
+        seconds: float = 3.0,
+        text: str | None = None,
+        *,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+    ) -> Motion:
+        """The motion, unchanged, and what may come next, joined without a jump.
+
+        Args:
+            seconds: how much to add.
+            text: what is to happen, if it should be told.
+        """
+        _check_length(seconds, 0.2)
+        return self._extended(motion, motion.seconds + seconds, text, (seed, sampling))
+
+    def inbetween(
+        self,
+        start: Motion,
+        end: Motion,
+        seconds: float = 2.0,
+        text: str | None = None,
+        *,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+    ) -> Motion:
+        """Both motions, unchanged and in their places, with `seconds` of motion between them."""
+        if start.fps != end.fps or start.skeleton is not end.skeleton:
+            raise InputError("start and end differ in fps or skeleton", where="inbetween")
+        longest = (self.codec.longest - 2 * self.codec.shortest) / self.codec.fps
+        _check_length(seconds, 0.2, longest)
+        gap = round(seconds * self.codec.fps)
+        spare = (self.codec.longest - gap) // 2
+        here = self.codec.observed(start, min(spare, _CONTEXT_FRAMES), last=True)
+        there = self.codec.observed(end, min(spare, _CONTEXT_FRAMES), last=False)
+        turn = self._turn(Task.INBETWEEN, seconds, text)
+        frames = len(here.joints) + gap + len(there.joints)
+        request = Request(turn, (here.features, there.features), frames, 0)
+        made = self.codec.joints(self._make([request], seed, sampling)[0])
+        middle = self.codec.at_rate(bridge(made, here.joints, there.joints), start.fps, seconds)
+        return self._joined([start.joints, middle, end.joints], start, {"text": text, "seed": seed})
+
+    def edit(
+        self,
+        motion: Motion,
+        start: float,
+        stop: float,
+        text: str | None = None,
+        *,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+    ) -> Motion:
+        """The motion with the part between two times (seconds) made anew; the rest is unchanged."""
+        first, last = round(start * motion.fps), round(stop * motion.fps)
+        if not 0 <= first < last <= len(motion):
+            raise InputError(
+                f"cannot edit {start} s to {stop} s", hint=f"it lasts {motion.seconds:.2f} s"
+            )
+        seconds = (last - first) / motion.fps
+        how: dict[str, Any] = {"seed": seed, "sampling": sampling}
+        if last == len(motion) and first > 0:
+            return self.predict(motion[:first], seconds, text, **how)
+        if first > 0:
+            return self.inbetween(motion[:first], motion[last:], seconds, text, **how)
+        made = self.generate(text or self.caption(motion), seconds, **how)
+        assert isinstance(made, Motion)
+        if last == len(motion):
+            return made
+        rest = self.codec.observed(motion[last:], _CONTEXT_FRAMES, last=False)
+        opening = self.codec.at_rate(lead(made.joints, rest.joints), motion.fps, seconds)
+        return self._joined([opening, motion.joints[last:]], motion, {"text": text, "seed": seed})
+
+    def instruct(self, text: str, motion: Motion | None = None) -> Motion | str:
+        """Whatever a free instruction asks for: the model answers with a motion or in words."""
+        instruction = check_prompt(text)
+        told = () if motion is None else (self.codec.observed(motion, self.codec.longest).features,)
+        parts = (instruction,) if motion is None else (instruction, Field.MOTION)
+        prompt = self.packer.pack([Turn(parts, "text")])
+        latents = self.codec.latents(list(told))
+        _, scores = self.network.read(prompt, latents)
+        if int(scores.argmax()) != self.tokenizer.som:
+            ids = self.network.write_text(prompt, latents, self.tokenizer.eos, _CAPTION_TOKENS)[0]
+            return self.tokenizer.decode(ids).strip()
+        named = re.search(r"(\d+(?:\.\d+)?) ?s(?:ec(?:ond)?s?)?\b", instruction)
+        seconds = float(named[1]) if named else self.lengths.read([instruction])[0]
+        seconds = min(max(seconds, 1.0), self.codec.longest / self.codec.fps)
+        frames = round(seconds * self.codec.fps)
+        features = self._make([Request(Turn(parts, "motion"), told, frames, 0)], 0, None)[0]
+        return self._motion(features, {"text": instruction, "seed": 0})
+
+    # -- how it is done ---------------------------------------------------------------------
+
+    def _seconds(
+        self, texts: list[str], seconds: float | Sequence[float | None] | None
+    ) -> list[float]:
+        given = [seconds] * len(texts) if isinstance(seconds, (int, float, type(None))) else seconds
+        if len(given) != len(texts):
+            raise InputError(f"{len(given)} lengths for {len(texts)} texts", where="seconds")
+        for value in given:
+            if value is not None:
+                _check_length(value, 1.0)
+        unknown = [text for text, value in zip(texts, given, strict=True) if value is None]
+        decided = iter(self.lengths.read(unknown) if unknown else [])
+        return [next(decided) if value is None else float(value) for value in given]
+
+    def _request(self, caption: str, seconds: float, index: int) -> Request:
+        turn = self._turn(Task.TEXT_TO_MOTION, seconds, caption)
+        return Request(turn, (), round(seconds * self.codec.fps), index)
+
+    def _turn(self, task: Task, seconds: float, text: str | None) -> Turn:
+        template = self.templates.canonical(task, with_caption=text is not None)
+        values = {Field.SECONDS: format_seconds(seconds)}
+        if text is not None:
+            values[Field.CAPTION] = check_prompt(text)
+        return Turn(render(template.question, values), "motion")
+
+    def _make(
+        self, requests: Sequence[Request], seed: int, sampling: Sampling | None
+    ) -> list[Float[np.ndarray, "_ F"]]:
+        """Features of each requested motion; similar lengths are made together."""
+        _check_seed(seed)
+        made: dict[int, np.ndarray] = {}
+        order = sorted(range(len(requests)), key=lambda n: requests[n].frames)
+        for at in range(0, len(order), _BATCH):
+            rows = order[at : at + _BATCH]
+            batch = [requests[n] for n in rows]
+            prompt = self.packer.pack([r.turn for r in batch])
+            told = self.codec.latents([f for r in batch for f in r.told])
+            noise = item_generators(seed, [r.index for r in batch])
+            latents = self.network.make_latents(prompt, told, noise, sampling or Sampling())
+            decoded = self.codec.features(latents, [r.frames for r in batch])
+            made |= dict(zip(rows, decoded, strict=True))
+        return [made[n] for n in range(len(requests))]
+
+    def _describe(self, windows: Sequence[Float[np.ndarray, "_ F"]]) -> list[str]:
+        template = self.templates.canonical(Task.MOTION_TO_TEXT)
+        turn = Turn(render(template.question, {}), "text")
+        captions: list[str] = []
+        for at in range(0, len(windows), _BATCH):
+            batch = list(windows[at : at + _BATCH])
+            prompt = self.packer.pack([turn] * len(batch))
+            stop, told = self.tokenizer.eos, self.codec.latents(batch)
+            answers = self.network.write_text(prompt, told, stop, _CAPTION_TOKENS)
+            captions += [self.tokenizer.decode(ids).strip() for ids in answers]
+        return captions
+
+    def _extended(
+        self, motion: Motion, seconds: float, text: str | None, how: tuple[int, Sampling | None]
+    ) -> Motion:
+        """The motion and predictions, one after the other, until it lasts `seconds`."""
+        seed, sampling = how
+        longest = (self.codec.longest - _CONTEXT_FRAMES) / self.codec.fps
+        parts = 0
+        grown = motion
+        while seconds - grown.seconds > 0.5 / motion.fps:
+            missing = min(seconds - grown.seconds, longest)
+            seen = self.codec.observed(grown, _CONTEXT_FRAMES, last=True)
+            frames = max(self.codec.shortest, round(missing * self.codec.fps))
+            turn = self._turn(Task.PREDICTION, frames / self.codec.fps, text)
+            request = Request(turn, (seen.features,), frames, parts)
+            made = self.codec.joints(self._make([request], seed, sampling)[0])
+            added = self.codec.at_rate(follow(made, seen.joints), motion.fps, missing)
+            grown = self._joined([grown.joints, added], motion, {})
+            parts += 1
+        origin = {"text": text, "seed": seed, "predictions": parts}
+        return self._joined([grown.joints], motion, origin)
+
+    def _motion(self, features: Float[np.ndarray, "T F"], origin: Mapping[str, Any]) -> Motion:
+        provenance = {**origin, "model": self.card["name"]}
+        joints = self.codec.joints(features)
+        return Motion(joints, self.codec.fps, self.codec.skeleton, features, provenance)
+
+    def _joined(
+        self, parts: Sequence[np.ndarray], like: Motion, origin: Mapping[str, Any]
+    ) -> Motion:
+        joints = np.concatenate([np.asarray(p, np.float32) for p in parts])
+        told = {k: v for k, v in origin.items() if v is not None}
+        provenance = {**like.provenance, **told, "model": self.card["name"]}
+        return Motion(joints, like.fps, like.skeleton, None, provenance)
+
+
+def _check_length(seconds: float, least: float, most: float = _LONGEST_SECONDS) -> None:
+    if not np.isfinite(seconds) or not least <= seconds <= most:
+        raise InputError(
+            f"{seconds} seconds", where="seconds", hint=f"from {least:g} to {most:g} s are possible"
+        )
+
+
+def _check_seed(seed: int) -> None:
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed is {seed!r}", where="seed", hint="a whole number from 0 to 2^63-1")
+
+
+def _checked_samples(samples: int | None) -> int:
+    if samples is not None and not 1 <= samples <= 1000:
+        raise InputError(f"{samples} samples", where="samples", hint="1 to 1000")
+    return samples or 1

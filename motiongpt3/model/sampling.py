@@ -1,0 +1,43 @@
+"""How a motion latent is drawn from the diffusion head, as a value that callers pass along."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from motiongpt3.errors import InputError
+
+Sampler = Literal["dpm++", "ddim", "ddpm"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Sampler, number of denoising steps and guidance scale of one generation.
+
+    Raises InputError for an unknown sampler, steps outside 1..1000 or a guidance that is not a
+    finite number.
+    """
+
+    sampler: Sampler = "dpm++"
+    """dpm++: second order, good in 10 steps. ddim: first order. ddpm: the paper's, 100 steps."""
+    steps: int = 10
+    """Denoising steps; each runs the head once for the whole batch."""
+    guidance: float = 3.0
+    """How far to push away from the unconditional guess; 1 follows the caption unguided."""
+
+    def __post_init__(self) -> None:
+        if self.sampler not in get_args(Sampler):
+            raise InputError(
+                f"unknown sampler {self.sampler!r}",
+                where="sampler",
+                hint=f"one of {', '.join(get_args(Sampler))}",
+            )
+        if not isinstance(self.steps, int) or not 1 <= self.steps <= 1000:
+            raise InputError(
+                f"{self.steps} is not a number of steps", where="steps", hint="1 to 1000"
+            )
+        if not isinstance(self.guidance, (int, float)) or not math.isfinite(self.guidance):
+            raise InputError(
+                f"{self.guidance} is not a guidance scale",
+                where="guidance",
+                hint="a finite number, 1 for no guidance",
+            )

@@ -1,0 +1,147 @@
+"""Noise levels of the diffusion and the samplers that walk down them.
+
+A sampler knows nothing of networks: it gets `clean(x, t)`, the guess of the clean latent in x at
+noise level t, and the share of signal at every level. Only ddpm draws noise on the way.
+
+Shapes: N latents, Z size of a latent, L noise levels.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, assert_never
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiongpt3.model.sampling import Sampling
+
+Prediction = Literal["epsilon", "x0", "v"]
+Latents = Float[Tensor, "N Z"]
+Clean = Callable[[Latents, int], Latents]
+Noise = Callable[[], Latents]
+
+
+def linear_alpha_bar(levels: int, start: float, end: float) -> Float[Tensor, " L"]:
+    """Share of the latent's variance left at each noise level, for linearly growing beta."""
+    beta = torch.linspace(start, end, levels, dtype=torch.float64, device="cpu")
+    return (1 - beta).cumprod(0)
+
+
+def training_target(
+    prediction: Prediction, latents: Latents, noise: Latents, keep: Float[Tensor, "N 1"]
+) -> Latents:
+    """What the network learns to say about `keep.sqrt() * latents + (1 - keep).sqrt() * noise`."""
+    match prediction:
+        case "epsilon":
+            return noise
+        case "x0":
+            return latents
+        case "v":
+            return keep.sqrt() * noise - (1 - keep).sqrt() * latents
+        case _:
+            assert_never(prediction)
+
+
+def to_clean(prediction: Prediction, said: Latents, x: Latents, keep: float) -> Latents:
+    """The clean latent that a network's output implies."""
+    match prediction:
+        case "epsilon":
+            return (x - math.sqrt(1 - keep) * said) / math.sqrt(keep)
+        case "x0":
+            return said
+        case "v":
+            return math.sqrt(keep) * x - math.sqrt(1 - keep) * said
+        case _:
+            assert_never(prediction)
+
+
+def visited_levels(keep: Sequence[float], sampling: Sampling) -> list[int]:
+    """The noise levels visited, noisiest first; at most as many as there are steps.
+
+    ddpm and ddim space them evenly, as the paper does. dpm++ spaces them evenly in log-SNR: in 10
+    steps a Gaussian of standard deviation 0.3 then comes out at 0.304, evenly spaced at 0.18.
+    """
+    S, last = sampling.steps, len(keep) - 1
+    if S == 1:
+        return [last]
+    match sampling.sampler:
+        case "ddpm" | "ddim":
+            visited = [round(i * last / (S - 1)) for i in range(S)]
+        case "dpm++":
+            log_snr = torch.tensor([half_log_snr(k) for k in keep], dtype=torch.float64)
+            wanted = torch.linspace(log_snr[0].item(), log_snr[-1].item(), S, dtype=torch.float64)
+            visited = (wanted[:, None] - log_snr).abs().argmin(1).tolist()
+        case _:
+            assert_never(sampling.sampler)
+    return sorted(set(visited), reverse=True)  # rounding to whole levels may repeat some
+
+
+def run_sampler(
+    clean: Clean, start: Latents, keep: Sequence[float], sampling: Sampling, noise: Noise
+) -> Latents:
+    """From pure noise `start` to a clean latent. `keep` is the share of signal at each level."""
+    levels = visited_levels(keep, sampling)
+    match sampling.sampler:
+        case "ddpm":
+            return ddpm(clean, start, keep, levels, noise)
+        case "ddim":
+            return ddim(clean, start, keep, levels)
+        case "dpm++":
+            return dpm_solver(clean, start, keep, levels)
+        case _:
+            assert_never(sampling.sampler)
+
+
+def ddpm(
+    clean: Clean, x: Latents, keep: Sequence[float], levels: Sequence[int], noise: Noise
+) -> Latents:
+    """Ancestral sampling (Ho 2020, eq. 6-7) on fewer levels, with the smaller variance."""
+    for t, after in zip(levels, [*levels[1:], None], strict=True):
+        if after is None:
+            return clean(x, t)
+        now, then = keep[t], keep[after]
+        step = now / then  # alpha of the step from one visited level to the next
+        of_clean = math.sqrt(then) * (1 - step) / (1 - now)
+        of_x = math.sqrt(step) * (1 - then) / (1 - now)
+        spread = math.sqrt((1 - step) * (1 - then) / (1 - now))
+        x = of_clean * clean(x, t) + of_x * x + spread * noise()
+    return x
+
+
+def ddim(clean: Clean, x: Latents, keep: Sequence[float], levels: Sequence[int]) -> Latents:
+    """Deterministic first-order sampling (Song 2021, eq. 12 with eta 0)."""
+    for t, after in zip(levels, [*levels[1:], None], strict=True):
+        guess = clean(x, t)
+        if after is None:
+            return guess
+        epsilon = (x - math.sqrt(keep[t]) * guess) / math.sqrt(1 - keep[t])
+        x = math.sqrt(keep[after]) * guess + math.sqrt(1 - keep[after]) * epsilon
+    return x
+
+
+def dpm_solver(clean: Clean, x: Latents, keep: Sequence[float], levels: Sequence[int]) -> Latents:
+    """DPM-Solver++ 2M (Lu 2022, algorithm 2): each step reuses the guess of the step before.
+
+    The first step has no guess before it, and the last goes to zero noise: both are first order.
+    """
+    before: tuple[float, Latents] | None = None
+    for t, after in zip(levels, [*levels[1:], None], strict=True):
+        guess = clean(x, t)
+        if after is None:
+            return guess
+        log_snr = half_log_snr(keep[t])
+        h = half_log_snr(keep[after]) - log_snr
+        mixed = guess
+        if before is not None:
+            r = (log_snr - before[0]) / h
+            mixed = guess + (guess - before[1]) / (2 * r)
+        before = (log_snr, guess)
+        shrink = math.sqrt((1 - keep[after]) / (1 - keep[t]))
+        x = shrink * x - math.sqrt(keep[after]) * math.expm1(-h) * mixed
+    return x
+
+
+def half_log_snr(keep: float) -> float:
+    """Logarithm of signal over noise amplitude: the time of DPM-Solver."""
+    return 0.5 * math.log(keep / (1 - keep))

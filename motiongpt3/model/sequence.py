@@ -1,0 +1,159 @@
+"""Questions and answers, in which text and motion take turns, as batches of tokens.
+
+A sequence is `question "\\n" answer <eos>`; a motion in it is `<som>`, K slots, `<eom>`. Text and
+control tokens are encoded apart and joined as ids, so that no text can become a control token.
+
+Shapes: B sequences, T tokens.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from motiongpt3.data.tasks import Field
+from motiongpt3.model.gpt import MOTION, TEXT
+from motiongpt3.model.tokenizer import Tokenizer
+
+IGNORE = -100
+Parts = Sequence[str | Field]
+"""Text, and the places of motions."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question and its answer, or a question alone, or one that a motion is to answer."""
+
+    question: Parts
+    answer: Parts | Literal["text", "motion"]
+    """"text": the model is to answer; "motion": it has begun to, with `<som>`."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A batch of sequences, padded on the right."""
+
+    ids: Int[Tensor, "B T"]
+    """Text ids; 0 at slots and padding, where they are not read."""
+    targets: Int[Tensor, "B T"]
+    """The id to predict at each place, IGNORE where nothing is learned."""
+    told: Bool[Tensor, "B T"]
+    """Slots of motions the model is given."""
+    asked: Bool[Tensor, "B T"]
+    """Slots of motions it is to make."""
+    valid: Bool[Tensor, "B T"]
+    told_fields: tuple[tuple[int, Field], ...]
+    """Row and name of each given motion, in the order their slots appear."""
+    asked_fields: tuple[tuple[int, Field], ...]
+
+    @property
+    def modality(self) -> Int[Tensor, "B T"]:
+        """Which branch each token belongs to."""
+        return torch.where(self.told | self.asked, MOTION, TEXT)
+
+
+class _Row:
+    """One sequence under construction."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.learned: list[bool] = []
+        self.told: list[bool] = []
+        self.asked: list[bool] = []
+
+    def text(self, ids: Sequence[int], learned: bool) -> None:
+        self._add(ids, learned, False, False)
+
+    def slots(self, number: int, asked: bool) -> None:
+        self._add([0] * number, False, not asked, asked)
+
+    def _add(self, ids: Sequence[int], learned: bool, told: bool, asked: bool) -> None:
+        n = len(ids)
+        self.ids += ids
+        self.learned += [learned] * n
+        self.told += [told] * n
+        self.asked += [asked] * n
+
+
+class Packer:
+    """Turns into tokens, for one tokenizer and number of slots."""
+
+    def __init__(self, tokenizer: Tokenizer, slots: int):
+        self.tokenizer, self.slots = tokenizer, slots
+        self.newline = tokenizer.encode("\n")
+
+    def pack(
+        self,
+        turns: Sequence[Turn],
+        learn: Literal["answer", "all"] = "answer",
+        encode: Callable[[str], list[int]] | None = None,
+    ) -> Tokens:
+        """Tokens of several turns.
+
+        Args:
+            learn: which text is predicted: answers, or questions too.
+            encode: another way from text to ids, e.g. with BPE-dropout.
+        """
+        rows: list[_Row] = []
+        told: list[tuple[int, Field]] = []
+        asked: list[tuple[int, Field]] = []
+        encode = encode or self.tokenizer.encode
+        for at, turn in enumerate(turns):
+            row = _Row()
+            told += [(at, part) for part in turn.question if isinstance(part, Field)]
+            self._parts(row, turn.question, encode, learn == "all", asked=False)
+            if turn.question:
+                row.text(self.newline, learn == "all")
+            if turn.answer == "motion":
+                row.text([self.tokenizer.som], learn == "all")
+            elif not isinstance(turn.answer, str):
+                asked += [(at, part) for part in turn.answer if isinstance(part, Field)]
+                self._parts(row, turn.answer, encode, True, asked=True)
+                row.text([self.tokenizer.eos], True)
+            rows.append(row)
+        return _stack(rows, tuple(told), tuple(asked))
+
+    def _parts(
+        self,
+        row: _Row,
+        parts: Parts,
+        encode: Callable[[str], list[int]],
+        learned: bool,
+        asked: bool,
+    ) -> None:
+        for part in parts:
+            if isinstance(part, str):
+                row.text(encode(part), learned)
+                continue
+            row.text([self.tokenizer.som], learned)
+            row.slots(self.slots, asked)
+            row.text([self.tokenizer.eom], False)
+
+
+def _stack(
+    rows: Sequence[_Row],
+    told: tuple[tuple[int, Field], ...],
+    asked: tuple[tuple[int, Field], ...],
+) -> Tokens:
+    width = max(len(row.ids) for row in rows)
+
+    def padded(lists: Sequence[Sequence[int]], fill: int) -> Tensor:
+        return torch.tensor([[*values, *[fill] * (width - len(values))] for values in lists])
+
+    ids = padded([row.ids for row in rows], 0)
+    learned = padded([row.learned for row in rows], False)
+    following = torch.where(learned, ids, IGNORE)
+    # What is learned at a place is the token after it; a row's first token is never predicted.
+    targets = torch.cat([following[:, 1:], torch.full_like(ids[:, :1], IGNORE)], 1)
+    return Tokens(
+        ids=ids,
+        targets=targets,
+        told=padded([row.told for row in rows], False),
+        asked=padded([row.asked for row in rows], False),
+        valid=padded([[True] * len(row.ids) for row in rows], False),
+        told_fields=told,
+        asked_fields=asked,
+    )

@@ -1,0 +1,113 @@
+"""A linear path around the VAE's transformers: principal components of splines in clip time.
+
+A clip of any length is described by the control points of cubic splines over its own duration,
+for the root's path and the joint positions. The strongest principal components of these points
+are a good latent before anything is learned, so that a small VAE only has to learn the rest.
+The paper's VAE has no such path (`VAEConfig.spline_points = 0`).
+
+Shapes: B clips, T frames, F features, P control points, C channels, Z latent size.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from motiongpt3.motion.features import Layout
+
+_RIDGE = 1e-2
+"""Keeps control points finite when a clip has fewer frames than points."""
+_WHITENING = 0.5
+"""0 leaves the components' spread as it is, 1 makes all equal; between: coarse ones are larger."""
+_YAW_ARM, _PATH_WEIGHT = 0.4, 0.3
+"""Metres that one radian of heading moves a limb; what a metre of root path counts against one
+of a joint."""
+
+
+def spline_basis(length: Int[Tensor, "B"], frames: int, points: int) -> Float[Tensor, "B T P"]:
+    """Uniform cubic B-splines over each clip's own duration; zero after its last frame."""
+    at = (torch.arange(frames, device=length.device) + 0.5) / length[:, None]
+    spans = points - 3
+    x = at[..., None] * spans - torch.arange(-3, spans, device=length.device)
+    # The four pieces of the cubic B-spline with support [0, 4).
+    pieces = [
+        x**3,
+        -3 * (x - 1) ** 3 + 3 * (x - 1) ** 2 + 3 * (x - 1) + 1,
+        3 * (x - 2) ** 3 - 6 * (x - 2) ** 2 + 4,
+        (4 - x) ** 3,
+    ]
+    basis = sum(torch.where((x >= n) & (x < n + 1), piece, 0.0) for n, piece in enumerate(pieces))
+    return torch.as_tensor(basis) / 6 * (at < 1)[..., None]
+
+
+class SplinePath(nn.Module):
+    """Features to latent and back by one matrix each, fitted in closed form."""
+
+    decoder: Tensor
+    mean: Tensor
+    metres: Tensor
+    scale: Tensor
+
+    def __init__(self, points: int, layout: Layout, latent: int):
+        super().__init__()
+        self.points = points
+        self.channels = layout.positions.stop
+        size = points * self.channels
+        self.register_buffer("decoder", torch.zeros(latent, size))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("metres", torch.ones(size))
+        self.register_buffer("scale", torch.ones(latent))
+
+    def encode(
+        self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]
+    ) -> Float[Tensor, "B Z"]:
+        """Latents of normalised features."""
+        points = (self.control_points(features, length) - self.mean) * self.metres**2
+        return points @ self.decoder.mT / self.scale**2
+
+    def decode(
+        self, latent: Float[Tensor, "B Z"], length: Int[Tensor, "B"], frames: int
+    ) -> Float[Tensor, "B T C"]:
+        """The first C features (root and joint positions), normalised."""
+        points = (latent @ self.decoder + self.mean).unflatten(-1, (self.points, self.channels))
+        channels = spline_basis(length, frames, self.points) @ points
+        root = torch.diff(channels[..., :3], dim=1, prepend=torch.zeros_like(channels[:, :1, :3]))
+        return torch.cat([root, channels[..., 3:]], -1)
+
+    def control_points(
+        self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]
+    ) -> Float[Tensor, "B PC"]:
+        """Least-squares splines through the summed root steps and the joint positions."""
+        basis = spline_basis(length, features.shape[1], self.points)
+        inside = _inside(length, features.shape[1])[..., None]
+        steps = torch.where(inside, features[..., :3], 0)
+        channels = torch.cat([steps.cumsum(1), features[..., 3 : self.channels]], -1)
+        gram = basis.mT @ basis + _RIDGE * torch.eye(self.points, device=basis.device)
+        return torch.linalg.solve(gram, basis.mT @ channels).flatten(1)
+
+    @torch.no_grad()
+    def fit(self, points: Float[Tensor, "N PC"], std: Float[Tensor, "F"]) -> None:
+        """Set the path to the principal components of many clips' control points.
+
+        Args:
+            points: what `control_points` gives for the training clips.
+            std: of the features; components are ranked by what they move in metres.
+        """
+        latent = len(self.decoder)
+        metres = std[: self.channels].clone()
+        metres[0] *= 2 * _YAW_ARM
+        metres[1:3] *= _PATH_WEIGHT
+        self.metres.copy_(metres.repeat(self.points))
+        self.mean.copy_(points.mean(0))
+        torch.manual_seed(0)  # the range finder of svd_lowrank draws from the global generator
+        _, spread, axes = torch.svd_lowrank(
+            (points - self.mean) * self.metres, q=latent + 32, niter=6
+        )
+        spread, axes = spread[:latent] / len(points) ** 0.5, axes[:, :latent]
+        scale = spread**_WHITENING
+        scale = scale * ((spread / scale) ** 2).mean().sqrt()
+        self.scale.copy_(scale)
+        self.decoder.copy_(scale[:, None] * axes.T / self.metres)
+
+
+def _inside(length: Int[Tensor, "B"], frames: int) -> Bool[Tensor, "B T"]:
+    return torch.arange(frames, device=length.device) < length[:, None]

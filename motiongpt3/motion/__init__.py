@@ -1,0 +1,1 @@
+"""What a motion is: skeletons, rotations, features. No files, no networks."""

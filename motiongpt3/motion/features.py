@@ -1,0 +1,275 @@
+"""HumanML3D's motion features: joints to 263 (or KIT's 251) numbers per frame, and back.
+
+A clip of T frames gives T-1 feature rows, laid out as root yaw velocity (1), root velocity on
+the ground (2), root height (1), joint positions (3(J-1)), joint rotations (6(J-1)), joint
+velocities (3J) and foot contacts (4). The reference is HumanML3D's `motion_representation`.
+
+Shapes: T frames, J joints, F = 12J-1 features.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from motiongpt3.errors import InputError
+from motiongpt3.motion import rotation
+from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
+
+HipSign = Literal["released", "corrected"]
+"""How hips enter the heading while features are made. "released": with the sign slip that all
+published HumanML3D and KIT-ML features carry (hips count left minus right, shoulders right minus
+left), so that official features, statistics and weights stay valid. "corrected": without it, and
+clips are turned by the smoothed heading, so that the heading does not jump after frame 0."""
+
+_AHEAD = np.array([0.0, 0, 1])
+_SMOOTHING_FRAMES = 20.0
+"""Standard deviation of the Gaussian that smooths the heading (HumanML3D)."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each kind of feature lies in a row."""
+
+    joints: int
+
+    yaw_velocity = slice(0, 1)
+    """Half the yaw increment to the next frame, radians."""
+    root_velocity = slice(1, 3)
+    """Root step along x and z as seen from the body, metres per frame."""
+    root_height = slice(3, 4)
+
+    @property
+    def positions(self) -> slice:
+        """Joints 1..J-1 relative to the root on the ground, turned to face +Z; height kept."""
+        return slice(4, 4 + 3 * (self.joints - 1))
+
+    @property
+    def rotations(self) -> slice:
+        """Local rotations of joints 1..J-1, six numbers each."""
+        return slice(self.positions.stop, self.positions.stop + 6 * (self.joints - 1))
+
+    @property
+    def velocities(self) -> slice:
+        """Steps of all joints to the next frame, turned to face +Z, metres per frame."""
+        return slice(self.rotations.stop, self.rotations.stop + 3 * self.joints)
+
+    @property
+    def contacts(self) -> slice:
+        """Left ankle, left toe, right ankle, right toe: 1 where the foot stands still."""
+        return slice(self.velocities.stop, self.velocities.stop + 4)
+
+    @property
+    def dim(self) -> int:
+        """Numbers per frame."""
+        return self.contacts.stop
+
+
+def layout_of(dim: int) -> Layout:
+    """The layout of rows of this many numbers.
+
+    Raises:
+        InputError: when it is neither HumanML3D's 263 nor KIT-ML's 251.
+    """
+    for skeleton in (HUMANML3D, KIT):
+        if skeleton.dim == dim:
+            return Layout(len(skeleton.joints))
+    raise InputError(
+        f"features have {dim} numbers per frame",
+        where="features",
+        hint="HumanML3D has 263 and KIT-ML 251",
+    )
+
+
+def canonicalize(
+    joints: Float[np.ndarray, "T J 3"],
+    skeleton: Skeleton = HUMANML3D,
+    hip_sign: HipSign = "released",
+) -> Float[np.ndarray, "T J 3"]:
+    """Put a clip on the floor, its first root at the origin, its first frame facing +Z."""
+    joints = np.asarray(joints, np.float64)
+    origin = joints[0, 0] * [1, 0, 1] + [0, joints[..., 1].min(), 0]
+    forward = facing(joints, skeleton)
+    first = forward[:1] if hip_sign == "released" else _smooth(forward)[:1]
+    return rotation.rotate(rotation.between(first, _AHEAD)[:, None], joints - origin)
+
+
+def facing(
+    joints: Float[np.ndarray, "T J 3"],
+    skeleton: Skeleton = HUMANML3D,
+    hip_sign: HipSign = "corrected",
+) -> Float[np.ndarray, "T 3"]:
+    """Direction on the ground that the body faces in each frame.
+
+    Shorter than one where the shoulder line is tilted, as in HumanML3D: such frames weigh less
+    once the direction is smoothed over time.
+    """
+    right_hip, left_hip, right_shoulder, left_shoulder = skeleton.facing
+    hips = joints[:, right_hip] - joints[:, left_hip]
+    shoulders = joints[:, right_shoulder] - joints[:, left_shoulder]
+    across = rotation.normalize(shoulders + (hips if hip_sign == "corrected" else -hips))
+    return np.cross([0.0, 1, 0], across)
+
+
+def joints_to_features(
+    joints: Float[np.ndarray, "T J 3"],
+    skeleton: Skeleton = HUMANML3D,
+    hip_sign: HipSign = "released",
+    floor: bool = True,
+) -> Float[np.ndarray, "T-1 F"]:
+    """Features of a clip, as HumanML3D's `process_file` makes them without re-targeting.
+
+    Args:
+        joints: positions in metres (KIT-ML: its own unit), Y up.
+        skeleton: whose joints these are.
+        hip_sign: see `HipSign`.
+        floor: first bring the clip to its canonical place. False takes joints as they are, for
+            clips that are canonical already.
+
+    Raises:
+        InputError: for fewer than two frames, a wrong joint count, or values that are not finite.
+    """
+    check_joints(joints, skeleton)
+    joints = canonicalize(joints, skeleton, hip_sign) if floor else np.asarray(joints, np.float64)
+    local, heading = inverse_kinematics(joints, skeleton, hip_sign)
+    steps = joints[1:] - joints[:-1]
+    turn = rotation.multiply(heading[1:], rotation.conjugate(heading[:-1]))
+    centred = joints - joints[:, :1] * [1, 0, 1]
+    # A quaternion and its negative are one rotation; HumanML3D takes the wrong sign in the one
+    # frame where the heading crosses 180 degrees. We do not, or the way back would be off.
+    half_turn = turn[:, 2:3] * np.where(turn[:, :1] < 0, -1, 1)
+    rows = [
+        np.arcsin(np.clip(half_turn, -1, 1)),
+        rotation.rotate(heading[1:], steps[:, 0])[:, [0, 2]],
+        joints[:-1, 0, 1:2],
+        rotation.rotate(heading[:-1, None], centred[:-1, 1:]),
+        rotation.to_6d(local[:-1, 1:]),
+        rotation.rotate(heading[:-1, None], steps),
+        contacts(joints, skeleton),
+    ]
+    return np.concatenate([r.reshape(len(steps), -1) for r in rows], axis=1).astype(np.float32)
+
+
+def contacts(
+    joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton = HUMANML3D
+) -> Float[np.ndarray, "T-1 4"]:
+    """1 where left ankle, left toe, right ankle, right toe move less than the threshold."""
+    feet = joints[:, [*skeleton.left_foot, *skeleton.right_foot]]
+    return (((feet[1:] - feet[:-1]) ** 2).sum(-1) < skeleton.contact_threshold).astype(np.float64)
+
+
+def inverse_kinematics(
+    joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton, hip_sign: HipSign
+) -> tuple[Float[np.ndarray, "T J 4"], Float[np.ndarray, "T 4"]]:
+    """Rotations of HumanML3D's feature vector, and the heading that turns the body to +Z.
+
+    Every chain starts from the heading, arm chains too, and each bone takes the shortest arc:
+    the rotations are self-consistent but are not SMPL pose parameters.
+    """
+    forward = rotation.normalize(_smooth(facing(joints, skeleton, hip_sign)))
+    heading = rotation.between(forward, _AHEAD)
+    heading[0] = [1, 0, 0, 0]  # as HumanML3D does: frame 0 faces +Z by definition
+    local = np.zeros((*joints.shape[:2], 4))
+    local[:, 0] = heading
+    for chain in skeleton.chains:
+        world = heading
+        for parent, child in zip(chain, chain[1:], strict=False):
+            bone = joints[:, child] - joints[:, parent]
+            aimed = rotation.between(skeleton.raw_offsets[child], bone)
+            local[:, child] = rotation.multiply(rotation.conjugate(world), aimed)
+            world = aimed
+    return local, heading
+
+
+def features_to_joints(features: Any) -> Any:
+    """Joint positions from features, by the position block (HumanML3D's `recover_from_ric`).
+
+    Args:
+        features: (..., T, F) numpy array or torch tensor, not normalised.
+
+    Returns:
+        (..., T, J, 3) of the same kind; differentiable for tensors. The root of frame 0 stands
+        at x = z = 0.
+    """
+    xp = _namespace(features)
+    layout = layout_of(features.shape[-1])
+    yaw, root = root_path(features)
+    positions = features[..., layout.positions].reshape(*features.shape[:-1], layout.joints - 1, 3)
+    turned = _turn(positions, -yaw[..., None])
+    ground = xp.stack([root[..., 0], 0 * root[..., 1], root[..., 2]], -1)[..., None, :]
+    return xp.concatenate([root[..., None, :], turned + ground], -2)
+
+
+def root_path(features: Any) -> tuple[Any, Any]:
+    """Heading (..., T) in radians (world to body, about +Y) and root position (..., T, 3)."""
+    xp = _namespace(features)
+    layout = layout_of(features.shape[-1])
+    yaw = _delayed_sum(2 * features[..., 0])
+    velocity = features[..., layout.root_velocity]
+    zero = 0 * velocity[..., :1, 0]
+    # Row t holds the step t -> t+1 as seen at t+1, so it is turned back by the next heading.
+    step_x = xp.concatenate([zero, velocity[..., :-1, 0]], -1)
+    step_z = xp.concatenate([zero, velocity[..., :-1, 1]], -1)
+    steps = _turn(xp.stack([step_x, 0 * step_x, step_z], -1), -yaw)
+    ground = xp.cumsum(steps, -2)
+    height = features[..., 3]
+    return yaw, xp.stack([ground[..., 0], height, ground[..., 2]], -1)
+
+
+def _turn(v: Any, angle: Any) -> Any:
+    """Rotate vectors (..., 3) about +Y by angle (...)."""
+    xp = _namespace(v)
+    cos, sin = xp.cos(angle), xp.sin(angle)
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    return xp.stack([cos * x + sin * z, y, cos * z - sin * x], -1)
+
+
+def _delayed_sum(x: Any) -> Any:
+    """Sum of everything before each frame, along the last axis."""
+    xp = _namespace(x)
+    return xp.concatenate([0 * x[..., :1], xp.cumsum(x, -1)[..., :-1]], -1)
+
+
+def _namespace(x: Any) -> ModuleType:
+    if isinstance(x, np.ndarray):
+        return np
+    import torch  # only reached with a tensor in hand; importing motion must not need torch
+
+    return torch
+
+
+def _smooth(v: Float[np.ndarray, "T n"]) -> Float[np.ndarray, "T n"]:
+    """Gaussian filter along time; ends are held, the kernel ends at four deviations."""
+    radius = int(4 * _SMOOTHING_FRAMES + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / _SMOOTHING_FRAMES) ** 2)
+    padded = np.pad(v, ((radius, radius), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
+    return windows @ (kernel / kernel.sum())
+
+
+def check_joints(joints: np.ndarray, skeleton: Skeleton) -> None:
+    """Refuse what cannot be a clip of this skeleton.
+
+    Raises:
+        InputError: wrong shape, fewer than two frames, or a value that is not finite.
+    """
+    expected = len(skeleton.joints)
+    if joints.ndim != 3 or joints.shape[1:] != (expected, 3):
+        raise InputError(
+            f"joints have shape {tuple(joints.shape)}",
+            where="joints",
+            hint=f"{skeleton.name} needs (frames, {expected}, 3)",
+        )
+    if len(joints) < 2:
+        raise InputError(
+            f"{len(joints)} frame(s)", where="joints", hint="velocities need two frames or more"
+        )
+    if not np.isfinite(joints).all():
+        frame, joint, _ = np.argwhere(~np.isfinite(joints))[0]
+        raise InputError(
+            "a position is not a finite number",
+            where=f"frame {frame}, joint {skeleton.joints[joint]}",
+            hint="repair or cut the clip there",
+        )

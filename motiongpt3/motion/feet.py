@@ -1,0 +1,120 @@
+"""Feet that stand still where they stand: contact found in a motion, legs bent to keep it.
+
+A small latent smooths what feet do, and a smoothed foot slides. Real feet are still or swing;
+this puts the difference back without touching anything above the hips.
+
+Shapes: T frames, J joints. Metres, Y up.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from motiongpt3.motion.rotation import normalize
+from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
+
+_GROUND = np.array([1.0, 0, 1])
+
+
+@dataclass(frozen=True)
+class Contact:
+    """What counts as a standing foot."""
+
+    speed: float = 0.9
+    """Metres per second along the ground, below which a low toe stands."""
+    height: float = 0.08
+    """Metres above the toe's own lowest places."""
+    shortest: int = 3
+    """Frames; briefer contacts, and briefer gaps in one, are taken for noise."""
+
+
+def plant_feet(
+    joints: Float[np.ndarray, "T J 3"],
+    fps: float = HUMANML3D.fps,
+    skeleton: Skeleton = HUMANML3D,
+    contact: Contact | None = None,
+) -> Float[np.ndarray, "T J 3"]:
+    """The motion with each standing toe held in place, by bending hip and knee.
+
+    While a foot swings, the correction passes smoothly from one stand to the next.
+    """
+    contact = contact or Contact()
+    planted = np.array(joints, np.float64)
+    if len(joints) < 2 * contact.shortest:
+        return planted
+    for ankle, toe in (skeleton.left_foot, skeleton.right_foot):
+        standing = standing_frames(planted[:, toe], fps, contact)
+        shift = _shift_to_stand(planted[:, toe], standing)
+        knee = skeleton.parents[ankle]
+        hip = skeleton.parents[knee]
+        _bend(planted, (hip, knee, ankle, toe), shift)
+    return planted
+
+
+def standing_frames(
+    toe: Float[np.ndarray, "T 3"], fps: float, contact: Contact
+) -> Bool[np.ndarray, " T"]:
+    """Frames in which a toe is low and nearly still."""
+    step = np.linalg.norm(np.diff(toe, axis=0) * _GROUND, axis=-1) * fps
+    speed = (np.r_[step[:1], step] + np.r_[step, step[-1:]]) / 2
+    low = toe[:, 1] < np.percentile(toe[:, 1], 5) + contact.height
+    standing = (speed < contact.speed) & low
+    for value in (False, True):  # close short gaps, then drop short contacts
+        first, last = _runs(standing == value)
+        for a, b in zip(first, last, strict=True):
+            inner = a > 0 and b < len(toe)
+            if b - a < contact.shortest and (inner or value):
+                standing[a:b] = not value
+    return standing
+
+
+def _runs(mask: Bool[np.ndarray, " T"]) -> tuple[np.ndarray, np.ndarray]:
+    """First frame and frame after the last of every stretch of True."""
+    edges = np.diff(np.r_[0, mask.astype(int), 0])
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+
+
+def _shift_to_stand(
+    toe: Float[np.ndarray, "T 3"], standing: Bool[np.ndarray, " T"]
+) -> Float[np.ndarray, "T 3"]:
+    """How far the foot has to move along the ground in each frame."""
+    shift = np.zeros_like(toe)
+    first, last = _runs(standing)
+    if not len(first):
+        return shift
+    number = np.cumsum(np.diff(np.r_[0, standing.astype(int)]) == 1) - 1
+    sums = np.add.reduceat(toe, np.ravel(np.column_stack([first, last]))[: 2 * len(first) - 1])[::2]
+    sums[-1] = toe[first[-1] : last[-1]].sum(0)
+    anchors = sums / (last - first)[:, None]
+    known = np.flatnonzero(standing)
+    wanted = (anchors[number[known]] - toe[known]) * _GROUND
+    frames = np.arange(len(toe))
+    for axis in (0, 2):
+        shift[:, axis] = np.interp(frames, known, wanted[:, axis])
+    return shift
+
+
+def _bend(
+    joints: Float[np.ndarray, "T J 3"],
+    leg: tuple[int, int, int, int],
+    shift: Float[np.ndarray, "T 3"],
+) -> None:
+    """Move a foot by `shift`, in place; the knee follows in its own plane, bones keep length."""
+    hip, knee, ankle, toe = (joints[:, j] for j in leg)
+    thigh = np.linalg.norm(knee - hip, axis=-1, keepdims=True)
+    shin = np.linalg.norm(ankle - knee, axis=-1, keepdims=True)
+    goal = ankle + shift - hip
+    reach = np.linalg.norm(goal, axis=-1, keepdims=True)
+    allowed = np.clip(reach, np.abs(thigh - shin) + 1e-4, (thigh + shin) * 0.9995)
+    axis = normalize(goal)
+    old_axis = normalize(ankle - hip)
+    out = knee - hip
+    out = out - (out * old_axis).sum(-1, keepdims=True) * old_axis  # which way the knee points
+    out = normalize(out - (out * axis).sum(-1, keepdims=True) * axis)
+    along = (thigh**2 + allowed**2 - shin**2) / (2 * allowed)
+    away = np.sqrt(np.maximum(thigh**2 - along**2, 0))
+    moved = hip + axis * allowed
+    joints[:, leg[3]] = toe + moved - ankle
+    joints[:, leg[1]] = hip + axis * along + out * away
+    joints[:, leg[2]] = moved

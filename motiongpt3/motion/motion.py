@@ -1,0 +1,158 @@
+"""A motion: where the joints of one person are, frame by frame."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from motiongpt3.errors import InputError
+from motiongpt3.motion.features import canonicalize, check_joints, joints_to_features
+from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
+
+PICTURES = (".mp4", ".gif", ".png")
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Joint positions of one person over time.
+
+    Attributes:
+        joints: (frames, joints, 3) in metres, Y up (KIT-ML: its own unit).
+        fps: frames per second.
+        skeleton: names and tree of the joints.
+        decoded: features (frames, F) the joints were decoded from, for a generated motion.
+        provenance: where it comes from: a file, or prompt, seed and model.
+    """
+
+    joints: Float[np.ndarray, "T J 3"]
+    fps: float = HUMANML3D.fps
+    skeleton: Skeleton = HUMANML3D
+    decoded: Float[np.ndarray, "T F"] | None = field(default=None, repr=False)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        joints = np.ascontiguousarray(self.joints, np.float32)
+        object.__setattr__(self, "joints", joints)
+        if len(joints) != 1:  # a single pose is a motion too, though it has no velocity
+            check_joints(joints, self.skeleton)
+        if not (np.isfinite(self.fps) and 1e-3 < self.fps < 1e4):
+            raise InputError(f"fps is {self.fps}", where="fps", hint="frames per second, e.g. 20")
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def __getitem__(self, frames: slice) -> "Motion":
+        """The frames of a slice, e.g. `motion[10:50]`."""
+        if not isinstance(frames, slice):
+            raise InputError(f"cannot index a motion with {frames!r}", hint="use a slice")
+        decoded = None if self.decoded is None else self.decoded[frames]
+        if len(self.joints[frames]) == 0:
+            raise InputError("no frames are left", where=f"motion[{frames.start}:{frames.stop}]")
+        return replace(self, joints=self.joints[frames], decoded=decoded)
+
+    @property
+    def seconds(self) -> float:
+        """Duration: every frame lasts 1 / fps."""
+        return len(self) / self.fps
+
+    @property
+    def features(self) -> Float[np.ndarray, "T F"]:
+        """HumanML3D (263) or KIT-ML (251) features.
+
+        As decoded, one row per frame, for a generated motion; otherwise computed from the joints
+        by the released convention, one row less than frames.
+        """
+        if self.decoded is not None:
+            return self.decoded
+        return joints_to_features(self.joints, self.skeleton)
+
+    @property
+    def caption(self) -> str:
+        """The text the motion was made from or described by, empty if there is none."""
+        return str(self.provenance.get("text") or "")
+
+    def cut(self, start: float = 0.0, stop: float | None = None) -> "Motion":
+        """The part between two times in seconds."""
+        last = self.seconds if stop is None else stop
+        if not 0 <= start < last <= self.seconds + 0.5 / self.fps:
+            raise InputError(
+                f"cannot cut {start} s to {last} s", where="cut", hint=f"it lasts {self.seconds} s"
+            )
+        return self[round(start * self.fps) : round(last * self.fps)]
+
+    def resample(self, fps: float) -> "Motion":
+        """The same motion at another frame rate; positions are interpolated linearly."""
+        if fps == self.fps:
+            return self
+        frames = max(1, round(len(self) * fps / self.fps))
+        at = np.minimum(np.arange(frames) * self.fps / fps, len(self) - 1)
+        before = np.floor(at).astype(int)
+        after = np.minimum(before + 1, len(self) - 1)
+        share = (at - before)[:, None, None]
+        joints = self.joints[before] * (1 - share) + self.joints[after] * share
+        return replace(self, joints=joints, fps=fps, decoded=None)
+
+    def mirror(self) -> "Motion":
+        """Left and right swapped, in the motion and in its words."""
+        from motiongpt3.motion.mirror import mirror_joints, mirror_words
+
+        provenance = dict(self.provenance)
+        if self.caption:
+            provenance["text"] = mirror_words(self.caption)
+        joints = mirror_joints(self.joints, self.skeleton)
+        return replace(self, joints=joints, decoded=None, provenance=provenance)
+
+    def canonical(self) -> "Motion":
+        """On the floor, starting at the origin and facing +Z."""
+        return replace(self, joints=canonicalize(self.joints, self.skeleton), decoded=None)
+
+    @staticmethod
+    def concatenate(motions: Sequence["Motion"]) -> "Motion":
+        """Frames of several motions after one another, positions as they are.
+
+        Raises:
+            InputError: for an empty list, or different skeletons or frame rates.
+        """
+        kinds = {(m.skeleton, m.fps) for m in motions}
+        if len(kinds) != 1:
+            raise InputError(
+                "motions differ in skeleton or fps, or there are none",
+                where="concatenate",
+                hint="resample them to one frame rate first",
+            )
+        joints = np.concatenate([m.joints for m in motions])
+        return replace(motions[0], joints=joints, decoded=None, provenance={})
+
+    @staticmethod
+    def read(path: str | Path) -> "Motion":
+        """Read a motion file: .bvh, .npz, .npy.
+
+        Raises:
+            InputError: when the file is missing, damaged or not a motion.
+        """
+        from motiongpt3 import formats
+
+        return formats.read(Path(path))
+
+    def write(self, path: str | Path, **options: Any) -> Path:
+        """Write a motion file by suffix: .bvh .glb .npz .npy, or a picture: .mp4 .gif .png.
+
+        Options go to the writer of pictures (see `motiongpt3.render.video.write`).
+
+        Raises:
+            InputError: for an unknown suffix.
+            ResourceError: when the place cannot be written; nothing is left there.
+        """
+        path = Path(path)
+        if path.suffix.lower() in PICTURES:
+            from motiongpt3.render import video
+
+            video.write(self, path, **options)
+        else:
+            from motiongpt3 import formats
+
+            formats.write(self, path, **options)
+        return path

@@ -1,0 +1,145 @@
+"""Rotations as unit quaternions (w, x, y, z), and the ways in and out of them.
+
+Every function takes any leading shape and works on the last axis (two for matrices).
+Angles are radians.
+"""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+Array = np.ndarray
+EulerOrder = Literal["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"]
+
+
+def normalize(v: Float[Array, "... n"]) -> Float[Array, "... n"]:
+    """Scale to unit length; a zero vector stays zero."""
+    length = np.linalg.norm(v, axis=-1, keepdims=True)
+    return v / np.where(length > 0, length, 1)
+
+
+def multiply(a: Float[Array, "... 4"], b: Float[Array, "... 4"]) -> Float[Array, "... 4"]:
+    """Hamilton product: first rotate by b, then by a."""
+    aw, ax, ay, az = np.moveaxis(a, -1, 0)
+    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    return np.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )
+
+
+def conjugate(q: Float[Array, "... 4"]) -> Float[Array, "... 4"]:
+    """The inverse of a unit quaternion."""
+    return q * np.array([1, -1, -1, -1], dtype=q.dtype)
+
+
+def rotate(q: Float[Array, "... 4"], v: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
+    """Rotate vectors by unit quaternions."""
+    u, w = q[..., 1:], q[..., :1]
+    t = 2 * np.cross(u, v)
+    return v + w * t + np.cross(u, t)
+
+
+def between(a: Float[Array, "... 3"], b: Float[Array, "... 3"]) -> Float[Array, "... 4"]:
+    """The shortest rotation that turns direction a into direction b."""
+    a, b = np.broadcast_arrays(normalize(a), normalize(b))
+    w = 1 + (a * b).sum(-1, keepdims=True)
+    # Opposite directions have no shortest arc: take any axis that is square to a.
+    helper = np.where(np.abs(a[..., :1]) < 0.9, [1.0, 0, 0], [0, 1.0, 0])
+    axis = np.where(w > 1e-8, np.cross(a, b), np.cross(a, helper))
+    return normalize(np.concatenate([np.where(w > 1e-8, w, 0), axis], axis=-1))
+
+
+def about(axis: Literal["X", "Y", "Z"], angle: Float[Array, "..."]) -> Float[Array, "... 4"]:
+    """Rotation about one axis."""
+    q = np.zeros((*np.shape(angle), 4))
+    q[..., 0], q[..., 1 + "XYZ".index(axis)] = np.cos(angle / 2), np.sin(angle / 2)
+    return q
+
+
+def from_axis_angle(v: Float[Array, "... 3"]) -> Float[Array, "... 4"]:
+    """Rotation vector to quaternion."""
+    angle = np.linalg.norm(v, axis=-1, keepdims=True)
+    # sinc keeps the limit at zero exact: sin(a/2)/a -> 1/2.
+    return np.concatenate([np.cos(angle / 2), v * np.sinc(angle / 2 / np.pi) / 2], axis=-1)
+
+
+def to_axis_angle(q: Float[Array, "... 4"]) -> Float[Array, "... 3"]:
+    """Quaternion to rotation vector of length at most pi."""
+    q = np.where(q[..., :1] < 0, -q, q)
+    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    angle = 2 * np.arctan2(sine, q[..., :1])
+    return q[..., 1:] * np.where(sine > 1e-12, angle / np.where(sine > 1e-12, sine, 1), 2)
+
+
+def to_matrix(q: Float[Array, "... 4"]) -> Float[Array, "... 3 3"]:
+    """Quaternion to rotation matrix."""
+    return np.stack([rotate(q, e) for e in np.eye(3)], axis=-1)
+
+
+def from_matrix(m: Float[Array, "... 3 3"]) -> Float[Array, "... 4"]:
+    """Rotation matrix to quaternion, by the largest of the four numerators."""
+    d = np.diagonal(m, axis1=-2, axis2=-1)
+    x, y, z = np.moveaxis(d, -1, 0)
+    a, b, c = (m[..., i, j] - m[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0)))
+    e, f, g = (m[..., i, j] + m[..., j, i] for i, j in ((1, 0), (0, 2), (2, 1)))
+    candidates = np.stack(
+        [
+            np.stack([1 + x + y + z, a, b, c], -1),
+            np.stack([a, 1 + x - y - z, e, f], -1),
+            np.stack([b, e, 1 - x + y - z, g], -1),
+            np.stack([c, f, g, 1 - x - y + z], -1),
+        ],
+        axis=-2,
+    )
+    best = np.diagonal(candidates, axis1=-2, axis2=-1).argmax(-1)
+    return normalize(np.take_along_axis(candidates, best[..., None, None], axis=-2)[..., 0, :])
+
+
+def to_6d(q: Float[Array, "... 4"]) -> Float[Array, "... 6"]:
+    """The first two columns of the rotation matrix, one after the other."""
+    m = to_matrix(q)
+    return np.concatenate([m[..., 0], m[..., 1]], axis=-1)
+
+
+def from_6d(c: Float[Array, "... 6"]) -> Float[Array, "... 4"]:
+    """The rotation whose first two columns are nearest, by Gram-Schmidt."""
+    x = normalize(c[..., :3])
+    z = normalize(np.cross(x, c[..., 3:]))
+    return from_matrix(np.stack([x, np.cross(z, x), z], axis=-1))
+
+
+def from_euler(angles: Float[Array, "... 3"], order: EulerOrder) -> Float[Array, "... 4"]:
+    """Intrinsic rotations about the named axes in turn, as BVH channels list them."""
+    first, second, third = (about(axis, angles[..., i]) for i, axis in enumerate(order))  # type: ignore[arg-type]
+    return multiply(multiply(first, second), third)
+
+
+def to_euler(q: Float[Array, "... 4"], order: EulerOrder) -> Float[Array, "... 3"]:
+    """The intrinsic angles of three different axes that make up a rotation."""
+    i, j, k = ("XYZ".index(axis) for axis in order)
+    sign = 1.0 if (i, j, k) in {(0, 1, 2), (1, 2, 0), (2, 0, 1)} else -1.0
+    m = to_matrix(q)
+    sine = np.clip(sign * m[..., i, k], -1, 1)
+    locked = np.abs(sine) > 1 - 1e-9  # gimbal lock: only the sum of first and third is known
+    first = np.where(
+        locked,
+        np.arctan2(sign * m[..., k, j], m[..., j, j]),
+        np.arctan2(-sign * m[..., j, k], m[..., k, k]),
+    )
+    third = np.where(locked, 0, np.arctan2(-sign * m[..., i, j], m[..., i, i]))
+    return np.stack([first, np.arcsin(sine), third], axis=-1)
+
+
+def slerp(
+    a: Float[Array, "... 4"], b: Float[Array, "... 4"], t: Float[Array, "..."]
+) -> Float[Array, "... 4"]:
+    """Shortest-way interpolation between rotations, t from 0 (a) to 1 (b)."""
+    step = to_axis_angle(multiply(b, conjugate(a)))
+    return multiply(from_axis_angle(step * np.asarray(t)[..., None]), a)

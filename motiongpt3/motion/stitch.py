@@ -1,0 +1,119 @@
+"""Joining a made motion to observed ones without a jump; observed frames are never touched.
+
+Shapes: T frames, J joints. Positions in metres, Y up; time in frames.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+_BLEND_FRAMES = 14
+"""How long the difference in pose and velocity at a seam takes to fade out."""
+
+
+def follow(
+    made: Float[np.ndarray, "T J 3"], before: Float[np.ndarray, "_ J 3"]
+) -> Float[np.ndarray, "T J 3"]:
+    """Place a made motion so that it goes on where an observed one ends.
+
+    It is turned and moved to the pose the observed motion is about to take, and what differs
+    still, in position and velocity, fades out over its first frames.
+    """
+    coming = _next_pose(before)
+    placed = _move(made, *_alignment(made[:1], coming[None]))
+    return placed + _fade(coming - placed[0], _velocity(before) - _first_step(placed), len(made))
+
+
+def lead(
+    made: Float[np.ndarray, "T J 3"], after: Float[np.ndarray, "_ J 3"]
+) -> Float[np.ndarray, "T J 3"]:
+    """Place a made motion so that it ends where an observed one begins."""
+    return follow(made[::-1], after[::-1])[::-1]
+
+
+def bridge(
+    made: Float[np.ndarray, "T J 3"],
+    before: Float[np.ndarray, "A J 3"],
+    after: Float[np.ndarray, "B J 3"],
+) -> Float[np.ndarray, "G J 3"]:
+    """The frames between two observed motions, from a made motion that covers all three parts.
+
+    The made motion is laid over the observed start; how far its end then misses the observed end
+    is made up for little by little across the gap.
+
+    Args:
+        made: T = A + G + B frames.
+
+    Returns:
+        The G frames of the gap.
+    """
+    a, b = len(before), len(after)
+    placed = _move(made, *_alignment(made[:a], before))
+    turn, shift, pivot = _alignment(placed[len(made) - b :], after)
+    share = _smooth_step(np.arange(len(made)), a - 1, len(made) - b)
+    root = placed[:, :1] * [1, 0, 1]
+    turned = _turn(placed - root, share * turn) + root
+    moved_root = _turn(placed[:, 0] * [1, 0, 1] - pivot, turn) + pivot + shift
+    gap = (turned + share[:, None, None] * (moved_root[:, None] - root))[a : len(made) - b]
+    start = _fade(_next_pose(before) - gap[0], _velocity(before) - _first_step(gap), len(gap))
+    end = _fade(
+        _next_pose(after[::-1]) - gap[-1],
+        _velocity(after[::-1]) - _first_step(gap[::-1]),
+        len(gap),
+    )
+    return gap + start + end[::-1]
+
+
+def _next_pose(joints: Float[np.ndarray, "T J 3"]) -> Float[np.ndarray, "J 3"]:
+    return joints[-1] + _velocity(joints)
+
+
+def _velocity(joints: Float[np.ndarray, "T J 3"]) -> Float[np.ndarray, "J 3"]:
+    """Last step, per frame; zero for a single pose."""
+    return joints[-1] - joints[-2] if len(joints) > 1 else np.zeros_like(joints[-1])
+
+
+def _first_step(joints: Float[np.ndarray, "T J 3"]) -> Float[np.ndarray, "J 3"]:
+    return joints[1] - joints[0] if len(joints) > 1 else np.zeros_like(joints[0])
+
+
+def _alignment(
+    source: Float[np.ndarray, "T J 3"], target: Float[np.ndarray, "T J 3"]
+) -> tuple[float, Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+    """The turn about Y, the shift on the ground and the pivot that lay source over target best."""
+    ground = np.array([1.0, 0, 1])
+    pivot, goal = source.mean((0, 1)) * ground, target.mean((0, 1)) * ground
+    s, t = source - pivot, target - goal
+    sine = (s[..., 2] * t[..., 0] - s[..., 0] * t[..., 2]).sum()
+    cosine = (s[..., 0] * t[..., 0] + s[..., 2] * t[..., 2]).sum()
+    return float(np.arctan2(sine, cosine)), goal - pivot, pivot
+
+
+def _move(
+    joints: Float[np.ndarray, "T J 3"],
+    turn: float,
+    shift: Float[np.ndarray, "3"],
+    pivot: Float[np.ndarray, "3"],
+) -> Float[np.ndarray, "T J 3"]:
+    return _turn(joints - pivot, turn) + pivot + shift
+
+
+def _turn(v: Float[np.ndarray, "*_"], angle: float | np.ndarray) -> Float[np.ndarray, "*_"]:
+    """Rotate (T, ..., 3) about +Y by one angle or one per frame, radians."""
+    angle = np.reshape(angle, np.shape(angle) + (1,) * (v.ndim - 1 - np.ndim(angle)))
+    cos, sin = np.cos(angle), np.sin(angle)
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    return np.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1)
+
+
+def _fade(
+    offset: Float[np.ndarray, "J 3"], velocity: Float[np.ndarray, "J 3"], frames: int
+) -> Float[np.ndarray, "T J 3"]:
+    """A cubic that starts with an offset and a velocity and comes to rest at zero."""
+    length = max(1, min(_BLEND_FRAMES, frames - 1))
+    u = np.minimum(np.arange(frames) / length, 1)[:, None, None]
+    return (2 * u**3 - 3 * u**2 + 1) * offset + (u**3 - 2 * u**2 + u) * length * velocity
+
+
+def _smooth_step(at: Float[np.ndarray, " T"], first: int, last: int) -> Float[np.ndarray, " T"]:
+    u = np.clip((at - first) / max(1, last - first), 0, 1)
+    return u * u * (3 - 2 * u)

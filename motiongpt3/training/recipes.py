@@ -1,0 +1,133 @@
+"""Recipes: everything that decides what a training run makes, as values.
+
+A recipe is a frozen tree of configs; `dataclasses.replace` or the command line makes the next.
+"""
+
+from dataclasses import dataclass, field
+
+from motiongpt3.data.tasks import Task
+from motiongpt3.model.bimodal import BimodalConfig
+from motiongpt3.model.diffusion import DiffusionConfig
+from motiongpt3.model.gpt import GPTConfig
+from motiongpt3.model.vae import VAEConfig
+from motiongpt3.training.language import LanguageStage
+from motiongpt3.training.loop import Precision, Schedule
+from motiongpt3.training.turns import Wording
+from motiongpt3.training.vae import VAELoss
+
+
+@dataclass(frozen=True)
+class VAERecipe:
+    """The motion VAE."""
+
+    config: VAEConfig
+    schedule: Schedule
+    loss: VAELoss = field(default_factory=VAELoss)
+    balance: float = 0.25
+    """How far rare classes are drawn more often: 0 as in the data, 1 all classes alike."""
+    spline_batches: int = 400
+    """Batches the linear path is fitted on."""
+
+
+@dataclass(frozen=True)
+class LanguageRecipe:
+    """One stage of the language model."""
+
+    name: str
+    schedule: Schedule
+    stage: LanguageStage
+    balance: float = 0.5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model from raw clips to weights."""
+
+    name: str
+    vae: VAERecipe
+    model: BimodalConfig
+    stages: tuple[LanguageRecipe, ...]
+    vocab: int = 2048
+    """Size of the BPE learned from captions and templates."""
+    seed: int = 0
+    precision: Precision = "auto"
+    plants_feet: bool = True
+    """Whether standing feet of made motions are held in place (`motion.feet`)."""
+    licence: str = ""
+    """Licence of the weights, which follows from the data."""
+
+
+NANO = Recipe(
+    name="nano",
+    licence="CC BY-NC 4.0",
+    vae=VAERecipe(
+        config=VAEConfig(
+            layers=3, feedforward=512, dropout=0.0, frames_per_token=4, spline_points=48
+        ),
+        schedule=Schedule(steps=1500, batch=64, lr=4e-4),
+    ),
+    model=BimodalConfig(
+        gpt=GPTConfig(context=256, width=256, layers=6, heads=4, dropout=0.0),
+        diffusion=DiffusionConfig(condition=256, width=360, dropout=0.0),
+    ),
+    stages=(
+        LanguageRecipe(
+            name="text",
+            schedule=Schedule(steps=1200, batch=64, lr=1e-3),
+            stage=LanguageStage(
+                tasks={
+                    Task.PLAIN: 0.35,
+                    Task.TEXT_TO_MOTION: 0.35,
+                    Task.CAPTION_TO_SECONDS: 0.2,
+                    Task.SECONDS_TO_CAPTION: 0.1,
+                },
+                words_only=True,
+            ),
+        ),
+        LanguageRecipe(
+            name="generate",
+            schedule=Schedule(steps=1500, batch=128, lr=6e-4),
+            stage=LanguageStage(
+                tasks={Task.TEXT_TO_MOTION: 1.0},
+                text_frozen=True,
+                text_weight=0.0,
+                motion_weight=1.0,
+                head_rate=1.5,
+            ),
+        ),
+        LanguageRecipe(
+            name="align",
+            schedule=Schedule(steps=900, batch=64, lr=6e-4),
+            stage=LanguageStage(
+                tasks={
+                    Task.TEXT_TO_MOTION: 0.35,
+                    Task.MOTION_TO_TEXT: 0.35,
+                    Task.PREDICTION: 0.15,
+                    Task.INBETWEEN: 0.15,
+                },
+                text_frozen=True,
+                motion_weight=1.0,
+                head_rate=1.5,
+                wording=Wording(varied=0.6),
+            ),
+        ),
+        LanguageRecipe(
+            name="finetune",
+            schedule=Schedule(steps=1400, batch=64, lr=5e-4),
+            stage=LanguageStage(
+                tasks={
+                    Task.TEXT_TO_MOTION: 0.4,
+                    Task.MOTION_TO_TEXT: 0.3,
+                    Task.PREDICTION: 0.1,
+                    Task.INBETWEEN: 0.1,
+                    Task.CAPTION_TO_SECONDS: 0.1,
+                },
+                motion_weight=1.0,
+                head_rate=1.5,
+            ),
+        ),
+    ),
+)
+"""The model that ships in the package: trained on two CPU cores in one sitting."""
+
+RECIPES = {NANO.name: NANO}

@@ -1,0 +1,137 @@
+"""`motiongpt3 train`: a recipe from a processed set to a model folder, resumable at any step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from motiongpt3.data.dataset import MotionText, Order
+from motiongpt3.data.tasks import Task, Templates
+from motiongpt3.errors import InputError
+from motiongpt3.model.bimodal import Bimodal
+from motiongpt3.model.checkpoint import Bundle, save
+from motiongpt3.model.tokenizer import Tokenizer
+from motiongpt3.model.vae import MotionVAE
+from motiongpt3.training.language import LanguageJob
+from motiongpt3.training.loop import Report, Stage, fit
+from motiongpt3.training.recipes import LanguageRecipe, Recipe
+from motiongpt3.training.vae import VAEJob
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe at work on a processed set, in a folder of its own."""
+
+    recipe: Recipe
+    data: MotionText
+    folder: Path
+    report: Report
+
+    def stage(self, name: str, schedule, number: int) -> Stage:  # type: ignore[no-untyped-def]
+        """A stage's place in the run; stages have seeds of their own."""
+        recipe = self.recipe
+        return Stage(name, schedule, self.folder, recipe.seed * 100 + number, recipe.precision)
+
+    def order(self, batch: int, balance: float, number: int) -> Order:
+        """The order in which a stage sees the data."""
+        weights = self.data.weights(balance)
+        return Order(weights, self.data.lengths(), batch, self.recipe.seed * 100 + number)
+
+
+def train(recipe: Recipe, data: Path, out: Path, report: Report, resume: bool = False) -> Path:
+    """Train every stage and write the model.
+
+    Args:
+        data: a processed set (`motiongpt3 data prepare`).
+        out: folder of the run; the model is written to `out/model`.
+        resume: go on from the last state of each stage; without it the folder must be new.
+
+    Raises:
+        InputError: when the run folder is in use and `resume` is not asked for.
+        NonFiniteError, ResourceError: see `fit`.
+    """
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise InputError("holds a run already", where=str(out), hint="--resume goes on with it")
+    out.mkdir(parents=True, exist_ok=True)
+    run = Run(recipe, MotionText(data, "train"), out, report)
+    tokenizer = _tokenizer(run)
+    vae = train_vae(run)
+    model = _language_model(recipe, tokenizer)
+    scale = latent_scale(vae, run)
+    for number, language in enumerate(recipe.stages, 1):
+        model.latent_scale.fill_(scale)
+        train_stage(run, (model, vae, tokenizer), language, number)
+    bundle = Bundle(vae, model, tokenizer, run.data.mean, run.data.std, _card(run))
+    return save(bundle, out / "model")
+
+
+def train_vae(run: Run) -> MotionVAE:
+    """The first stage."""
+    recipe = run.recipe.vae
+    torch.manual_seed(run.recipe.seed)
+    vae = MotionVAE(recipe.config)
+    order = run.order(recipe.schedule.batch, recipe.balance, 0)
+    job = VAEJob(vae, run.data, order, recipe.loss)
+    stage = run.stage("vae", recipe.schedule, 0)
+    if not stage.state.is_file():
+        job.fit_spline(recipe.spline_batches)
+    fit(job, stage, run.report)
+    return vae
+
+
+def train_stage(
+    run: Run,
+    model: tuple[Bimodal, MotionVAE, Tokenizer],
+    language: LanguageRecipe,
+    number: int,
+) -> None:
+    """One stage of the language model."""
+    order = run.order(language.schedule.batch, language.balance, number)
+    job = LanguageJob(model, run.data, order, language.stage)
+    fit(job, run.stage(language.name, language.schedule, number), run.report)
+
+
+def _tokenizer(run: Run) -> Tokenizer:
+    path = run.folder / "tokenizer.json"
+    if not path.is_file():
+        captions = [text for record in run.data.records for text in record.captions]
+        templates = Templates.load()
+        words = [
+            part
+            for task in Task
+            for template in templates.all(task)
+            for part in (*template.question, *template.answer)
+            if isinstance(part, str)
+        ]
+        # Sorted and unique: the vocabulary must not depend on how often a pattern was repeated.
+        texts = sorted({*captions, *run.data.corpus, *words})
+        Tokenizer.train(texts, run.recipe.vocab).save(path)
+    return Tokenizer.load(path)
+
+
+def _language_model(recipe: Recipe, tokenizer: Tokenizer) -> Bimodal:
+    torch.manual_seed(recipe.seed + 1)
+    gpt = replace(recipe.model.gpt, vocab=tokenizer.text_vocab)
+    return Bimodal(replace(recipe.model, gpt=gpt))
+
+
+@torch.no_grad()
+def latent_scale(vae: MotionVAE, run: Run) -> float:
+    """What brings the VAE's latents to unit spread, as diffusion expects them."""
+    job = VAEJob(vae, run.data, run.order(64, 0.5, 99), replace(run.recipe.vae.loss, crop=0.0))
+    latents = torch.cat([vae.encode(*job.batch(step)).mean for step in range(16)])
+    return 1 / float(latents.std())
+
+
+def _card(run: Run) -> Mapping[str, object]:
+    """What must be known about a model: what made it, and from what."""
+    return {
+        "name": run.recipe.name,
+        "recipe": repr(run.recipe),
+        "seed": run.recipe.seed,
+        "data_sha256": run.data.manifest["sha256"],
+        "hip_sign": run.data.manifest["config"]["hip_sign"],
+        "clips": run.data.manifest["clips"],
+        "plants_feet": run.recipe.plants_feet,
+        "licence": run.recipe.licence,
+    }

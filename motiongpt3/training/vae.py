@@ -1,0 +1,112 @@
+"""Training the motion VAE: reconstruct features, joints and their steps, with a weak prior."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from motiongpt3.data.dataset import MotionText, Order, pad
+from motiongpt3.model.vae import MotionVAE
+from motiongpt3.motion.features import features_to_joints, root_path
+
+
+@dataclass(frozen=True)
+class VAELoss:
+    """Weights of the terms, all smooth-L1 but the last."""
+
+    features: float = 1.0
+    joints: float = 300.0
+    """Positions relative to the pelvis, metres, heading kept."""
+    path: float = 3.0
+    """Position of the root, metres."""
+    steps: float = 600.0
+    """Movement of every joint from frame to frame, metres: what makes feet slide."""
+    kl: float = 1e-4
+
+    crop: float = 0.3
+    """Share of clips cut to a random part, so that short pieces can be encoded too."""
+    shortest: int = 8
+    """Frames of the shortest part."""
+
+
+class VAEJob:
+    """One stage: all weights of the VAE, on clips drawn by weight, half of them mirrored."""
+
+    def __init__(self, vae: MotionVAE, data: MotionText, order: Order, loss: VAELoss):
+        self.module, self.data, self.order, self.loss = vae, data, order, loss
+        self.mean, self.std = torch.tensor(data.mean), torch.tensor(data.std)
+
+    def parameters(self) -> Sequence[tuple[Sequence[nn.Parameter], float]]:
+        """All weights at the stage's own rate."""
+        return [(list(self.module.parameters()), 1.0)]
+
+    def samples(self, step: int) -> list[str]:
+        """Names of the clips in a step's batch."""
+        return [self.data.records[i].id for i in self.order.clips(step)]
+
+    def losses(self, step: int) -> dict[str, Tensor]:
+        """Reconstruction through a sampled latent."""
+        x, length = self.batch(step)
+        posterior = self.module.encode(x, length)
+        y = self.module.decode(posterior.sample(), length)
+        return {**reconstruction(y, x, length, (self.mean, self.std), self.loss, posterior.kl())}
+
+    def batch(self, step: int) -> tuple[Float[Tensor, "B T F"], Int[Tensor, "B"]]:
+        """Normalised features of a step."""
+        rng = self.order.rng(step)
+        clips = []
+        for index in self.order.clips(step):
+            clip = self.data.features(index, mirrored=rng.random() < 0.5)
+            clips.append(self._cropped(clip, rng))
+        padded, length = pad(clips)
+        return (torch.from_numpy(padded) - self.mean) / self.std, torch.from_numpy(length)
+
+    def _cropped(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if rng.random() >= self.loss.crop or len(clip) <= self.loss.shortest:
+            return clip
+        frames = int(rng.integers(self.loss.shortest, len(clip)))
+        start = int(rng.integers(len(clip) - frames + 1))
+        return clip[start : start + frames]
+
+    def fit_spline(self, batches: int) -> None:
+        """Set the VAE's linear path from the first batches of the training order."""
+        if self.module.spline is None:
+            return
+        rows = [self.module.spline.control_points(*self.batch(step)) for step in range(batches)]
+        self.module.spline.fit(torch.cat(rows), self.std)
+
+
+def reconstruction(
+    y: Float[Tensor, "B T F"],
+    x: Float[Tensor, "B T F"],
+    length: Int[Tensor, "B"],
+    stats: tuple[Float[Tensor, "F"], Float[Tensor, "F"]],
+    weight: VAELoss,
+    kl: Float[Tensor, ""],
+) -> dict[str, Tensor]:
+    """The terms of the loss over real frames, and their weighted sum as "loss"."""
+    inside = torch.arange(x.shape[1]) < length[:, None]
+    mean, std = stats
+    made, real = y.float() * std + mean, x * std + mean
+    joints = [features_to_joints(f) for f in (made, real)]
+    path = [root_path(f)[1] for f in (made, real)]
+    pose = [j - j[:, :, :1] for j in joints]
+    moves = [torch.diff(j, dim=1) for j in joints]
+
+    def over(pair: Sequence[Tensor], where: Tensor) -> Tensor:
+        return F.smooth_l1_loss(pair[0][where], pair[1][where])
+
+    terms = {
+        "features": over((y.float(), x), inside),
+        "joints": over(pose, inside),
+        "path": over(path, inside),
+        "steps": over(moves, inside[:, 1:]),
+        "kl": kl,
+    }
+    error = (pose[0] - pose[1])[inside].detach().norm(dim=-1).mean() * 1000
+    total = sum(getattr(weight, name) * term for name, term in terms.items())
+    return {"loss": torch.as_tensor(total), **terms, "mpjpe_mm": error}

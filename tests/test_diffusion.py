@@ -1,0 +1,286 @@
+"""The diffusion head and its samplers, against diffusers and against Gaussians known exactly."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import jaxtyping
+import pytest
+import torch
+from torch import Tensor
+
+from motiongpt3.errors import InputError
+from motiongpt3.model.diffusion import DiffusionConfig, DiffusionHead, item_generators, sinusoids
+from motiongpt3.model.sampling import Sampling
+from motiongpt3.model.schedule import (
+    Clean,
+    ddim,
+    dpm_solver,
+    linear_alpha_bar,
+    run_sampler,
+    to_clean,
+    training_target,
+    visited_levels,
+)
+
+TINY = DiffusionConfig(latent=3, condition=16, slots=2, width=64, depth=2, dropout=0.0)
+KEEP = linear_alpha_bar(1000, 0.00085, 0.012).tolist()
+LINEAR = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "linear",
+}
+TARGETS = {"epsilon": "epsilon", "x0": "sample", "v": "v_prediction"}  # ours: diffusers'
+STEPS = [1, 2, 10, 50]
+
+
+def made_up(x: Tensor, t: int) -> Tensor:
+    """A denoiser that means nothing but is smooth, and depends on both of its arguments."""
+    mix = torch.linspace(-1, 1, x.shape[-1] ** 2).unflatten(0, (x.shape[-1], -1))
+    return torch.tanh(x @ mix + t / 1000)
+
+
+def clean(prediction: str) -> Clean:
+    return lambda x, t: to_clean(prediction, made_up(x, t), x, KEEP[t])
+
+
+def ours(sampling: Sampling, prediction: str, start: Tensor) -> Tensor:
+    generators = item_generators(0, range(len(start)))
+
+    def noise() -> Tensor:
+        return torch.stack([torch.randn(start.shape[1], generator=g) for g in generators])
+
+    return run_sampler(clean(prediction), start, KEEP, sampling, noise)
+
+
+def theirs(scheduler, x: Tensor, **noise) -> Tensor:
+    for t in scheduler.timesteps:
+        x = scheduler.step(made_up(x, int(t)), t, x, **noise).prev_sample
+    return x
+
+
+def start_noise() -> Tensor:
+    return torch.randn(2, 5, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("prediction", TARGETS)
+def test_dpm_solver_is_diffusers(prediction, steps):
+    diffusers = pytest.importorskip("diffusers")
+    scheduler = diffusers.DPMSolverMultistepScheduler(
+        **LINEAR, prediction_type=TARGETS[prediction], timestep_spacing="linspace"
+    )
+    scheduler.set_timesteps(steps)  # evenly spaced, ours are not: compare the steps on theirs
+    result = dpm_solver(clean(prediction), start_noise(), KEEP, scheduler.timesteps.tolist())
+    torch.testing.assert_close(result, theirs(scheduler, start_noise()), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [2, 10, 50])
+def test_dpm_solver_visits_the_levels_diffusers_visits_evenly_in_log_snr(steps):
+    diffusers = pytest.importorskip("diffusers")
+    scheduler = diffusers.DPMSolverMultistepScheduler(**LINEAR, use_lu_lambdas=True)
+    scheduler.set_timesteps(steps)
+    rounded = {round(float(t)) for t in scheduler.timesteps}
+    ours = set(visited_levels(KEEP, Sampling("dpm++", steps)))
+    assert all(min(abs(a - b) for b in rounded) <= 1 for a in ours)
+    assert all(min(abs(a - b) for b in ours) <= 1 for a in rounded)
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("prediction", TARGETS)
+def test_ddpm_is_diffusers(prediction, steps):
+    diffusers = pytest.importorskip("diffusers")
+    scheduler = diffusers.DDPMScheduler(
+        **LINEAR, prediction_type=TARGETS[prediction], clip_sample=False
+    )
+    sampling = Sampling("ddpm", steps)
+    scheduler.set_timesteps(timesteps=visited_levels(KEEP, sampling))
+    result = ours(sampling, prediction, start_noise())
+    expected = theirs(scheduler, start_noise(), generator=item_generators(0, range(2)))
+    torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("prediction", TARGETS)
+def test_ddim_is_diffusers(prediction, steps):
+    diffusers = pytest.importorskip("diffusers")
+    scheduler = diffusers.DDIMScheduler(
+        **LINEAR, prediction_type=TARGETS[prediction], clip_sample=False
+    )
+    scheduler.set_timesteps(steps)  # their levels differ from ours: compare the steps on theirs
+    result = ddim(clean(prediction), start_noise(), KEEP, scheduler.timesteps.tolist())
+    torch.testing.assert_close(result, theirs(scheduler, start_noise()), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling("dpm++", 10), Sampling("ddim", 1000), Sampling("ddpm", 1000)]
+)
+def test_the_exact_denoiser_recovers_a_gaussian(sampling):
+    mean, variance = 2.0, 0.3**2
+
+    def exact(x: Tensor, t: int) -> Tensor:
+        gain = variance * KEEP[t] ** 0.5 / (variance * KEEP[t] + 1 - KEEP[t])
+        return mean + gain * (x - KEEP[t] ** 0.5 * mean)
+
+    generator = torch.Generator().manual_seed(0)
+
+    def noise() -> Tensor:
+        return torch.randn(20_000, 1, generator=generator)
+
+    # The last level still holds 4% of the signal: start from it, not from pure noise.
+    start = KEEP[-1] ** 0.5 * mean + (KEEP[-1] * variance + 1 - KEEP[-1]) ** 0.5 * noise()
+    drawn = run_sampler(exact, start, KEEP, sampling, noise)
+    assert drawn.mean().item() == pytest.approx(mean, abs=0.01)
+    assert drawn.std().item() == pytest.approx(0.3, abs=0.01)
+
+
+def test_the_noise_schedule_is_the_papers():
+    keep = torch.tensor(KEEP, dtype=torch.float64)
+    assert 1 - keep[0].item() == pytest.approx(0.00085)
+    assert 1 - (keep[999] / keep[998]).item() == pytest.approx(0.012)
+    assert keep[999].item() == pytest.approx(1.6e-3, rel=0.02)
+    hundred = [round(i * 999 / 99) for i in range(100)]
+    assert visited_levels(KEEP, Sampling("ddpm", 100)) == hundred[::-1]
+
+
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "ddpm"])
+def test_every_number_of_steps_works(sampler):
+    for steps in [*range(1, 101), 250, 500, 999, 1000]:
+        levels = visited_levels(KEEP, Sampling(sampler, steps))
+        assert len(levels) == steps or (sampler == "dpm++" and len(levels) < steps)
+        assert all(a > b for a, b in zip(levels, levels[1:], strict=False))
+        assert levels[0] == 999 and (levels[-1] == 0 or steps == 1)
+    for steps in (1, 3, 999, 1000):
+        drawn = ours(Sampling(sampler, steps), "x0", start_noise())
+        assert drawn.isfinite().all()
+
+
+@pytest.mark.parametrize("prediction", TARGETS)
+def test_every_target_implies_the_clean_latent(prediction):
+    clean, noise, keep = torch.randn(4, 3), torch.randn(4, 3), torch.tensor(KEEP[700])
+    noisy = keep.sqrt() * clean + (1 - keep).sqrt() * noise
+    said = training_target(prediction, clean, noise, keep.expand(4, 1))
+    torch.testing.assert_close(
+        to_clean(prediction, said, noisy, KEEP[700]), clean, atol=1e-5, rtol=0
+    )
+
+
+def test_noise_levels_are_described_as_in_diffusers():
+    pytest.importorskip("diffusers")
+    from diffusers.models.embeddings import get_timestep_embedding
+
+    t = torch.tensor([0, 1, 500, 999])
+    expected = get_timestep_embedding(t, 256, flip_sin_to_cos=True, downscale_freq_shift=0)
+    torch.testing.assert_close(sinusoids(t), expected, atol=1e-4, rtol=0)
+
+
+def test_sizes_are_the_papers():
+    with torch.device("meta"):
+        head = DiffusionHead(DiffusionConfig())
+    total = sum(p.numel() for p in head.parameters())
+    assert head.nothing.numel() == 3_072
+    assert total - head.nothing.numel() == 27_947_776
+    assert head.pool.position.shape == (500, 768) and 0 <= DiffusionConfig().drop_condition < 1
+
+
+def make(**changes) -> DiffusionHead:
+    torch.manual_seed(0)
+    return DiffusionHead(replace(TINY, **changes)).eval()
+
+
+def test_the_position_table_starts_between_0_and_1():
+    position = make().pool.position
+    assert 0 <= position.min() < 0.01 and 0.99 < position.max() <= 1
+
+
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "ddpm"])
+def test_a_sample_does_not_depend_on_its_place_in_the_batch(sampler):
+    head, hidden, sampling = make(), torch.randn(3, 2, 16), Sampling(sampler, 5)
+    together = head.sample(hidden, item_generators(7, [0, 1, 2]), sampling)
+    for i in range(3):
+        alone = head.sample(hidden[i : i + 1], item_generators(7, [i]), sampling)
+        torch.testing.assert_close(alone[0], together[i], atol=1e-4, rtol=1e-4)
+    again = head.sample(hidden, item_generators(7, [0, 1, 2]), sampling)
+    assert torch.equal(together, again)
+    other = head.sample(hidden, item_generators(8, [0, 1, 2]), sampling)
+    assert not torch.isclose(together, other).any()
+
+
+def test_guidance_leads_from_the_unconditional_guess_to_beyond_the_conditional():
+    head, hidden = make(), torch.randn(2, 2, 16)
+    torch.nn.init.normal_(head.nothing)
+
+    def drawn(hidden: Tensor, guidance: float) -> Tensor:
+        return head.sample(hidden, item_generators(0, [0, 1]), Sampling("dpm++", 1, guidance))
+
+    told, untold = drawn(hidden, 1.0), drawn(head.nothing.expand_as(hidden), 1.0)
+    assert not torch.isclose(told, untold).any()
+    torch.testing.assert_close(drawn(hidden, 0.0), untold, atol=1e-3, rtol=1e-4)
+    expected = untold + 3 * (told - untold)  # one step is linear in what the network says
+    torch.testing.assert_close(drawn(hidden, 3.0), expected, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_dropped_condition_is_replaced_by_the_learned_nothing(share):
+    head, hidden = make(drop_condition=share), torch.randn(5, 2, 16, requires_grad=True)
+    head.loss(torch.randn(5, 3), hidden).backward()
+    assert bool(hidden.grad.any()) == (share == 0)
+    assert bool(head.nothing.grad.any()) == (share == 1)
+
+
+def test_the_loss_is_repeatable_and_zero_without_motions():
+    head, latents, hidden = make(), torch.randn(5, 3), torch.randn(5, 2, 16, requires_grad=True)
+    losses = [head.loss(latents, hidden, torch.Generator().manual_seed(s)) for s in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+    nothing = head.loss(latents[:0], hidden[:0])
+    nothing.backward()
+    assert nothing.item() == 0
+    assert head.sample(hidden[:0], [], Sampling()).shape == (0, 3)
+
+
+@pytest.mark.parametrize("prediction", TARGETS)
+def test_the_head_learns_to_draw_what_it_is_told(prediction):
+    head = make(prediction=prediction, draws=32, width=96).train()
+    told = torch.randn(4, 2, 16)
+    latents = torch.tensor([[1.0, 1, 0], [-1, 1, 1], [1, -1, -1], [-1, -1, 0]])
+    optimizer = torch.optim.AdamW(head.parameters(), lr=2e-3)
+    for _ in range(250):
+        optimizer.zero_grad()
+        head.loss(latents, told).backward()
+        optimizer.step()
+    generators = item_generators(0, range(16))
+    drawn = head.eval().sample(told.repeat(4, 1, 1), generators, Sampling(guidance=1.5))
+    nearest = torch.cdist(drawn, latents).argmin(1)
+    assert (nearest == torch.arange(4).repeat(4)).float().mean() >= 0.9
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without the tests' own type checks, which would refuse before the code can."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sampler": "euler"},
+        {"steps": 0},
+        {"steps": 1001},
+        {"steps": 2.5},
+        {"steps": 2.5},
+        {"guidance": float("nan")},
+    ],
+)
+def test_impossible_sampling_is_refused(wrong, unchecked):
+    with pytest.raises(InputError):
+        Sampling(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"pool_heads": 3}, {"beta_start": 0.0}, {"slots": 500}])
+def test_impossible_sizes_are_refused(wrong):
+    with pytest.raises(InputError):
+        replace(TINY, **wrong)
+    with pytest.raises(ValueError, match="1 generators for 2 motions"):
+        make().sample(torch.randn(2, 2, 16), item_generators(0, [0]), Sampling())
