@@ -85,25 +85,26 @@ def open_set(options: argparse.Namespace) -> Path:
     return folder
 
 
-def by_group(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Means of every figure over the clips of each source and group, and their number.
-
-    Args:
-        rows: one per clip: "source" and figures; a figure that is None does not count.
-    """
+def grouped(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The rows of each source and each group, by their "source"."""
     members: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         for name in (row["source"], *groups(row["source"])):
             members.setdefault(name, []).append(row)
     last = [name for name in (BANDAI, REST, REST_5H, ALL_5H, ALL) if name in members]
+    return {name: members[name] for name in [*sorted(members.keys() - set(last)), *last]}
+
+
+def means(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """The number of clips of each source and group, and the mean of every figure over them."""
     keys = [key for key in rows[0] if key not in ("id", "source")] if rows else []
-    means: dict[str, dict[str, float]] = {}
-    for name in sorted(set(members) - set(last)) + last:
-        means[name] = {"clips": len(members[name])}
-        for key in keys:
-            values = [row[key] for row in members[name] if row[key] is not None]
-            means[name][key] = float(np.mean(values)) if values else float("nan")
-    return means
+    return {
+        name: {
+            "clips": len(members),
+            **{key: float(np.mean([row[key] for row in members])) for key in keys},
+        }
+        for name, members in grouped(rows).items()
+    }
 
 
 def spread(count: int, limit: int | None) -> list[int]:

@@ -1,6 +1,7 @@
 """How well motions are continued and gaps filled, and whether the seams can be seen.
 
-    python bench/completion.py [--model FOLDER] [--split test] [--samples 5] [--limit N] [--json OUT]
+    python bench/completion.py [--model FOLDER] [--split test] [--samples 5] [--limit N]
+                               [--json OUT]
 
 Prediction: the first 20 % of a clip is observed, the rest is made without being told what happens.
 In-betweening: the first and last 25 % are observed. A part is never shorter than the 9 frames the
@@ -14,9 +15,10 @@ motion5h), and straight lines from joint to joint across the gap (first measured
 Bandai-Namco / the rest, on motion5h, with a split that was not written down: 20 % observed at
 either end gives 61 / 130, the 25 % used here give 58 / 104; the guess is measured in the same run).
 
-Seams: the largest acceleration of any joint in the two frames on either side of each seam, held
-against the 99th percentile of the per-frame maximum over all real clips of the split. Beside it
-stands the share of the real clips that stay below it in the same frames: more cannot be expected.
+Seams: the largest acceleration of any joint in the two frames on either side of each seam, as far
+as a made frame takes part in it, held against the 99th percentile of the per-frame maximum over all
+real clips of the split. Beside it stands the share of the real clips that stay below it in the same
+frames: more cannot be expected.
 """
 
 from argparse import Namespace
@@ -59,9 +61,9 @@ def main() -> None:
     tables = [
         f"Seams: real clips' 99th percentile {limit:.1f} m/s^2. "
         f"{len(chosen) - len(gaps)} clips too short for a gap.",
-        "Prediction\n" + _prediction_table(predictions),
-        f"In-betweening, gaps of {_LONG_GAP_SECONDS:g} s and more\n" + _gap_table(long),
-        "In-betweening, all gaps\n" + _gap_table(gaps),
+        "Prediction\n\n" + _prediction_table(predictions),
+        f"In-betweening, gaps of {_LONG_GAP_SECONDS:g} s and more\n\n" + _gap_table(long),
+        "In-betweening, all gaps\n\n" + _gap_table(gaps),
     ]
     figures = {"seam_limit": limit, "predictions": predictions, "gaps": gaps}
     common.report(options, folder, tables, targets(predictions, gaps, long), figures)
@@ -81,8 +83,8 @@ def predicted(
     held = hold_pose(before, len(rest))
     return {
         "observed_kept": all(m[:seen].tobytes() == before.tobytes() for m in made),
-        "seam_smooth": float(np.mean([seam_peak(m, (seen,)) <= limit for m in made])),
-        "real_smooth": seam_peak(clip.joints, (seen,)) <= limit,
+        "seam_smooth": float(np.mean([seam_peak(m, seen) <= limit for m in made])),
+        "real_smooth": seam_peak(clip.joints, seen) <= limit,
         "global_m": errors[:, 0].mean(),
         "best_global_m": errors[:, 0].min(),
         "held_global_m": global_error(held, rest),
@@ -102,13 +104,13 @@ def filled_gap(
         return None
     seconds = (stop - start) / clip.fps
     made = model.inbetween(clip[:start], clip[stop:], seconds, seed=seed).joints
-    real, seams = clip.joints, (start, stop)
+    real = clip.joints
     lines = interpolated(real[:start], real[stop:], stop - start)
     kept = made[:start].tobytes() + made[stop:].tobytes()
     return {
         "observed_kept": kept == real[:start].tobytes() + real[stop:].tobytes(),
-        "seam_smooth": seam_peak(made, seams) <= limit,
-        "real_smooth": seam_peak(real, seams) <= limit,
+        "seam_smooth": seam_peak(made, start, stop) <= limit,
+        "real_smooth": seam_peak(real, start, stop) <= limit,
         "gap_s": seconds,
         "pose_mm": 1000 * pose_error(made[start:stop], real[start:stop]),
         "lines_mm": 1000 * pose_error(lines, real[start:stop]),
@@ -119,7 +121,7 @@ def targets(
     predictions: list[dict[str, Any]], gaps: list[dict[str, Any]], long: list[dict[str, Any]]
 ) -> list[common.Target]:
     """What must hold, over all measured clips."""
-    ahead, filled = common.by_group(predictions)[common.ALL], common.by_group(gaps)
+    ahead, filled = common.means(predictions)[common.ALL], common.means(gaps)
     found = [
         common.Target("observed frames kept, clips", _kept(predictions + gaps), 1.0, True),
         common.Target("smooth seam, prediction", ahead["seam_smooth"], _SHARE, True),
@@ -129,7 +131,7 @@ def targets(
     if filled:
         smooth = filled[common.ALL]["seam_smooth"]
         found.append(common.Target("smooth seams, in-betweening", smooth, _SHARE, True))
-    bandai = common.by_group(long).get(common.BANDAI)
+    bandai = common.means(long).get(common.BANDAI)
     if bandai:
         name = "gaps >= 2 s, Bandai-Namco, pose mm"
         found.append(common.Target(name, bandai["pose_mm"], bandai["lines_mm"], digits=1))
@@ -144,7 +146,7 @@ def _prediction_table(rows: list[dict[str, Any]]) -> str:
     header = ["source", "clips", "global m", "best", "hold", "pose mm", "best", "hold"]
     header += ["smooth", "real"]
     lines = []
-    for name, mean in common.by_group(rows).items():
+    for name, mean in common.means(rows).items():
         metres = [f"{mean[key]:.2f}" for key in ("global_m", "best_global_m", "held_global_m")]
         poses = [f"{mean[key]:.0f}" for key in ("pose_mm", "best_pose_mm", "held_pose_mm")]
         lines.append([name, str(mean["clips"]), *metres, *poses, *_smooth(mean)])
@@ -154,7 +156,7 @@ def _prediction_table(rows: list[dict[str, Any]]) -> str:
 def _gap_table(rows: list[dict[str, Any]]) -> str:
     header = ["source", "clips", "gap s", "pose mm", "lines mm", "smooth", "real"]
     lines = []
-    for name, mean in common.by_group(rows).items():
+    for name, mean in common.means(rows).items():
         shown = [f"{mean['gap_s']:.1f}", f"{mean['pose_mm']:.0f}", f"{mean['lines_mm']:.0f}"]
         lines.append([name, str(mean["clips"]), *shown, *_smooth(mean)])
     return common.table(header, lines)

@@ -42,7 +42,7 @@ def main() -> None:
     for name, values in references(folder, data, chosen).items():
         for row, value in zip(rows, values, strict=True):
             row[name] = value
-    summary = common.by_group(rows)
+    summary = common.means(rows)
     header = ["source", "clips", "VAE mm", "last root m", "nearest clip mm", "PCA-256 mm"]
     lines = []
     for name, mean in summary.items():
@@ -78,9 +78,7 @@ def rebuilt(model: MotionGPT, data: MotionText, chosen: list[int]) -> list[dict]
     return [rows[index] for index in chosen]
 
 
-def references(
-    folder: Path, data: MotionText, chosen: list[int]
-) -> dict[str, list[float]]:
+def references(folder: Path, data: MotionText, chosen: list[int]) -> dict[str, list[float]]:
     """The errors of both references, millimetres."""
     train = MotionText(folder, "train")
     clips = [common.joints_of(train, index) for index in range(len(train))]

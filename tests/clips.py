@@ -1,11 +1,13 @@
 """Made-up capture: a person who walks or waves, and folders of it as data sets publish theirs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 from people import offsets
 
@@ -139,6 +141,16 @@ def tiny(steps: int = 4) -> Recipe:
     return replace(
         NANO, vae=vae, model=BimodalConfig(gpt, diffusion), stages=stages, vocab=400, precision="fp32"
     )
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Without the tests' own type checks: they are slow, and refuse before the code can."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @lru_cache(maxsize=1)

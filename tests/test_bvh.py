@@ -163,11 +163,7 @@ def test_spelling_that_is_accepted(tmp_path: Path) -> None:
         lambda t: t.replace("\n", "\n\n"),
         lambda t: t.replace("\t", "    ").replace(" ", "\t").replace("End\tSite", "End Site"),
         lambda t: t.replace("JOINT left_", "JOINT linke Hüfte "),
-        lambda t: (
-            t.replace("\t{", "").replace("ROOT pelvis\n{", "ROOT pelvis {")
-            if False
-            else t.replace("ROOT pelvis\n{", "ROOT pelvis {")
-        ),
+        lambda t: t.replace("ROOT pelvis\n{", "ROOT pelvis {"),
         lambda t: t.replace("Zrotation", "ZROTATION").replace("Frames:", "frames :"),
     ):
         (tmp_path / "b.bvh").write_text(change(plain), encoding="utf-8", newline="")
@@ -207,10 +203,10 @@ OURS = (
 
 
 def other_side(name: str) -> str:
-    for a, b in (("Left", "Right"), ("left", "right"), ("L_", "R_"), ("_L", "_R"), ("_l", "_r")):
-        if a in name and name not in ("_l",):
-            return name.replace(a, b)
-    return "r" + name[1:]
+    for left, right in (("Left", "Right"), ("L_", "R_"), ("_L", "_R"), ("_l", "_r")):
+        if left in name:
+            return name.replace(left, right)
+    return "r" + name[1:]  # lfemur, lThigh
 
 
 def renamed(habit: str) -> dict[str, str]:
@@ -394,10 +390,10 @@ LIES = {
 def test_lies_are_refused_quickly(lie: str, tmp_path: Path) -> None:
     path = tmp_path / "a.bvh"
     path.write_text(LIES[lie])
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(InputError) as error:
         bvh.read(path)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     assert error.value.where.startswith(f"{path}:") and error.value.where.split(":")[-1].isdigit()
     assert len(str(error.value)) < 400
 
@@ -459,7 +455,7 @@ def test_mutants_never_surprise(tmp_path: Path) -> None:
     accepted = 0
     for _ in range(400):
         (tmp_path / "a.bvh").write_bytes(mutant(dice.choice(originals), dice))
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             motion = Motion.read(tmp_path / "a.bvh")
         except MotionGPTError as error:
@@ -467,5 +463,5 @@ def test_mutants_never_surprise(tmp_path: Path) -> None:
         else:
             accepted += 1
             assert np.isfinite(motion.joints).all() and 0.05 < motion.fps < 10_001
-        assert time.perf_counter() - begun < 1
+        assert time.process_time() - begun < 1
     assert 0 < accepted < 300

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from clips import walk
+from clips import unchecked, walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from people import person
@@ -80,10 +80,11 @@ def test_real_clips_survive_both_ways(real) -> None:
     """
     errors = []
     for clip in real:
-        features = joints_to_features(clip.joints)
-        joints = features_to_joints(features.astype(np.float64))
+        with unchecked():
+            features = joints_to_features(clip.joints)
+            joints = features_to_joints(features.astype(np.float64))
+            again, first = joints_to_features(joints, floor=False), features[:-1]
         assert np.abs(joints - canonicalize(clip.joints)[:-1]).max() <= 1e-5, clip.id
-        again, first = joints_to_features(joints, floor=False), features[:-1]
         assert np.array_equal(again[:, ROW.root_height], first[:, ROW.root_height]), clip.id
         assert np.array_equal(again[:, ROW.contacts], first[:, ROW.contacts]), clip.id
         errors.append(np.abs(again - first).mean())
@@ -92,8 +93,9 @@ def test_real_clips_survive_both_ways(real) -> None:
 
 def test_real_joints_come_back_without_the_sign_slip_too(real) -> None:
     for clip in real[:40]:
-        joints = canonicalize(clip.joints, hip_sign="corrected")
-        back = features_to_joints(joints_to_features(clip.joints, hip_sign="corrected"))
+        with unchecked():
+            joints = canonicalize(clip.joints, hip_sign="corrected")
+            back = features_to_joints(joints_to_features(clip.joints, hip_sign="corrected"))
         assert np.abs(back - joints[:-1]).max() <= 1e-5, clip.id
 
 
@@ -200,10 +202,10 @@ def test_torch_gives_what_numpy_gives(skeleton: Skeleton) -> None:
 
 def test_gradients_flow_through_joints() -> None:
     features = torch.from_numpy(joints_to_features(walk(4).joints).astype(np.float64))
-    used = features[:, : ROW.positions.stop].clone().requires_grad_()
+    used = features[:, :10].clone().requires_grad_()
 
     def joints(x: torch.Tensor) -> torch.Tensor:
-        return features_to_joints(torch.cat([x, features[:, ROW.positions.stop :]], -1))[:, ::7]
+        return features_to_joints(torch.cat([x, features[:, 10:]], -1))[:, :3]
 
     assert torch.autograd.gradcheck(joints, used, atol=1e-6)
 

@@ -29,10 +29,10 @@ BOTH = pytest.mark.parametrize("skeleton", [HUMANML3D, KIT], ids=["humanml3d", "
 
 def refused(path: Path, says: str = "") -> InputError:
     """Reading must be refused, by name, in well under a second."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(InputError) as error:
         formats.read(path)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     assert str(path) in error.value.where and says in str(error.value)
     return error.value
 
@@ -267,14 +267,14 @@ def test_mutants_never_surprise(suffix: str, tmp_path: Path) -> None:
         if dice.random() < 0.2:
             del content[dice.randrange(len(content)) :]
         (tmp_path / f"a{suffix}").write_bytes(content)
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             motion = formats.read(tmp_path / f"a{suffix}")
         except MotionGPTError as error:
             assert str(error)
         else:
             assert np.isfinite(motion.joints).all() and len(motion)
-        assert time.perf_counter() - begun < 1
+        assert time.process_time() - begun < 1
 
 
 # Names and places

@@ -34,7 +34,7 @@ def test_features_of_the_mirror_image(skeleton: Skeleton, hip_sign: HipSign, see
 
 def test_features_of_the_mirror_image_of_real_clips(data: Path) -> None:
     clips = list(read_clips(data / "motion5h", ("val",)))
-    for clip in clips[:: len(clips) // 10]:
+    for clip in clips[:: len(clips) // 5]:
         features = joints_to_features(clip.joints)
         image = joints_to_features(mirror_joints(clip.joints))
         np.testing.assert_allclose(mirrored(features), image, atol=2e-6, err_msg=clip.id)

@@ -3,6 +3,8 @@
 Shapes: T frames, J joints, G frames to be made. Metres, Y up; acceleration in m/s^2.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -12,7 +14,7 @@ from motiongpt3.motion.skeleton import HUMANML3D
 Joints = Float[np.ndarray, "T J 3"]
 
 _REACH = 2
-"""Frames on either side of a seam in which acceleration is looked at."""
+"""Made frames beside a seam in which acceleration is looked at."""
 
 
 def hold_pose(before: Joints, frames: int) -> Float[np.ndarray, "G J 3"]:
@@ -30,23 +32,30 @@ def interpolated(
     return before[-1] * (1 - share) + after[0] * share
 
 
-def seam_peak(joints: Joints, seams: tuple[int, ...], fps: float = HUMANML3D.fps) -> float:
-    """The largest acceleration of any joint in the two frames on either side of a seam.
+def seam_peak(
+    joints: Joints, start: int, stop: int | None = None, fps: float = HUMANML3D.fps
+) -> float:
+    """The largest acceleration of any joint where a made part meets what was observed.
 
-    This looks one frame further than `physics.seam_acceleration` on both sides, so that a jump
-    cannot hide behind the seam; the outer of these frames lies wholly in one part.
+    Looked at are the two frames on either side of each seam, as far as a made frame takes part: the
+    last observed frame and the first two made ones. What was observed alone is left out, as nobody
+    made it. `physics.seam_acceleration` looks at one frame less, where a jump could hide.
 
     Args:
-        seams: frames that begin a new part.
-
-    Returns:
-        0 where no seam lies inside the motion.
+        start, stop: the made part, in frames; without `stop` it goes on to the end.
     """
     peaks = peak_acceleration(joints, fps)  # row i is the acceleration at frame i + 1
-    at = {frame - 1 for seam in seams for frame in range(seam - _REACH, seam + _REACH)}
-    return float(max((peaks[row] for row in at if 0 <= row < len(peaks)), default=0.0))
+    frames = set(range(start - 1, start + _REACH))
+    if stop is not None:
+        frames |= set(range(stop - _REACH, stop + 1))
+    return float(max(peaks[f - 1] for f in frames if 1 <= f <= len(peaks)))
 
 
-def usual_peak(clips: list[Joints], fps: float = HUMANML3D.fps, percent: float = 99) -> float:
+def usual_peak(
+    clips: Sequence[Float[np.ndarray, "_ J 3"]],
+    fps: float = HUMANML3D.fps,
+    percent: float = 99,
+) -> float:
     """The percentile of the largest acceleration in each frame of real clips, taken together."""
-    return float(np.percentile(np.concatenate([peak_acceleration(c, fps) for c in clips]), percent))
+    peaks = np.concatenate([peak_acceleration(clip, fps) for clip in clips])
+    return float(np.percentile(peaks, percent))

@@ -31,7 +31,7 @@ class UsualLengths:
         """The label's median; that of all clips for a label never seen."""
         return self.known[label][1] if label in self.known else self.overall
 
-    def usual(self, label: str, seconds: float) -> bool | None:
+    def within(self, label: str, seconds: float) -> bool | None:
         """Whether a length is within those of the label's clips; None for a label never seen."""
         if label not in self.known:
             return None

@@ -58,7 +58,7 @@ class NearestClip:
     All clips are compared at 16 frames; the 64 most alike are compared at the given clip's length.
     """
 
-    def __init__(self, clips: Sequence[Joints]):
+    def __init__(self, clips: Sequence[Float[np.ndarray, "_ J 3"]]):
         self.poses = [poses(clip) for clip in clips]
         self.coarse = np.stack([retimed(clip, _COARSE) for clip in self.poses])
 
@@ -88,7 +88,9 @@ class PoseComponents:
     frames: int
 
     @staticmethod
-    def fit(clips: Sequence[Joints], components: int = 256, frames: int = 40) -> "PoseComponents":
+    def fit(
+        clips: Sequence[Float[np.ndarray, "_ J 3"]], components: int = 256, frames: int = 40
+    ) -> "PoseComponents":
         """The components that keep most of the variance of all clips, each counted once."""
         rows = np.stack([retimed(poses(c), frames).reshape(-1) for c in clips]).astype(np.float32)
         mean = rows.mean(0)

@@ -73,7 +73,7 @@ def raise_once(joints: Joints, side: Named) -> bool:
 def turn(joints: Joints, side: Side) -> bool:
     """The heading at the end is more than 30 degrees to the named side of the first."""
     turned = measure.travel(joints).turn
-    return (turned if side == "left" else -turned) > np.radians(30)
+    return bool((turned if side == "left" else -turned) > np.radians(30))
 
 
 def walk(joints: Joints) -> bool:
@@ -92,7 +92,8 @@ def backwards(joints: Joints) -> bool:
     Turned less than 60 degrees, and more backwards than sideways.
     """
     way = measure.travel(joints)
-    return -way.forward >= max(0.5, abs(way.left)) and abs(way.turn) < np.radians(60)
+    behind = -way.forward >= max(0.5, abs(way.left))
+    return bool(behind and abs(way.turn) < np.radians(60))
 
 
 def diagonal(joints: Joints, side: Side) -> bool:

@@ -102,12 +102,13 @@ def _extras(rest: np.ndarray, skeleton: Skeleton, size: float) -> Iterator[_Caps
     for side in ("left", "right"):
         wrist, elbow = rest[at(f"{side}_wrist")], rest[at(f"{side}_elbow")]
         along = (wrist - elbow) / max(float(np.linalg.norm(wrist - elbow)), 1e-6)
-        ends = (wrist + 0.01 * size * along, wrist + 0.1 * size * along)
+        start, end = wrist + 0.01 * size * along, wrist + 0.1 * size * along
         joint = at(f"{side}_wrist")
-        yield _Capsule("skin", *ends, (0.036 * size, 0.028 * size), (joint, joint))
+        yield _Capsule("skin", start, end, (0.036 * size, 0.028 * size), (joint, joint))
         shoulder = rest[at(f"{side}_shoulder")] * [1, 0, 1] + middle * [0, 1, 0]
         shoulders.append(0.45 * shoulder + 0.55 * middle - 0.09 * up)
-    yield _Capsule("cloth", *shoulders, (0.105 * size, 0.105 * size), (chest, chest))
+    left, right = shoulders
+    yield _Capsule("cloth", left, right, (0.105 * size, 0.105 * size), (chest, chest))
 
 
 def _join(colour: str, capsules: list[_Capsule]) -> Mesh:

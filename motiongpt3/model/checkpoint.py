@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from motiongpt3.errors import CorruptError, InputError, NonFiniteError
@@ -68,7 +69,7 @@ def save(bundle: Bundle, folder: Path) -> Path:
         "diffusion": asdict(bundle.network.config.diffusion),
     }
     with atomic_write(folder / "model.safetensors") as path:
-        save_file(tensors, path)
+        path.write_bytes(to_bytes(tensors))
     for name, content in (("config.json", config), ("card.json", dict(bundle.card))):
         with atomic_write(folder / name) as path:
             path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")

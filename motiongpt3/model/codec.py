@@ -10,8 +10,8 @@ from torch import Tensor
 
 from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import Bundle
-from motiongpt3.motion.feet import plant_feet
 from motiongpt3.motion.features import features_to_joints, joints_to_features
+from motiongpt3.motion.feet import plant_feet
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import HUMANML3D, KIT
 

@@ -2,41 +2,26 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-from motiongpt3.data.tasks import Field, Task, Templates, format_seconds, render
+from motiongpt3.data.tasks import Field, Task, Templates, render
 from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.codec import Codec
-from motiongpt3.model.diffusion import item_generators
 from motiongpt3.model.length import LengthReader
+from motiongpt3.model.maker import BATCH, Maker, Request, check_length, checked_samples
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Turn
 from motiongpt3.model.tokenizer import check_prompt
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.stitch import bridge, follow, lead
 
-_BATCH = 64
 _CONTEXT_FRAMES = 80
 """How much of an observed motion is looked at on either side of what is made."""
-_LONGEST_SECONDS = 60.0
 _CAPTION_TOKENS = 48
-
-
-@dataclass(frozen=True)
-class Request:
-    """One motion to make."""
-
-    turn: Turn
-    told: tuple[Float[np.ndarray, "_ F"], ...]
-    frames: int
-    index: int
-    """The sample's index: with the seed, it alone decides the noise."""
 
 
 class MotionGPT:
@@ -49,6 +34,7 @@ class MotionGPT:
         self.codec = Codec(bundle, device)
         self.templates = Templates.load()
         self.packer = Packer(self.tokenizer, self.network.heads.slots)
+        self.maker = Maker(self.network, self.codec, self.packer, self.templates)
         self.lengths = LengthReader(self.network, self.tokenizer, self.packer, self.templates)
 
     @property
@@ -82,13 +68,13 @@ class MotionGPT:
         """
         texts = [check_prompt(t) for t in ([text] if isinstance(text, str) else text)]
         wanted = self._seconds(texts, seconds)
-        each = _checked_samples(samples)
+        each = checked_samples(samples)
         requests = []
         for caption, length in zip(texts, wanted, strict=True):
             first = min(length, self.codec.longest / self.codec.fps)
             for index in range(each):
                 requests.append(self._request(caption, first, index))
-        made = self._make(requests, seed, sampling)
+        made = self.maker.make(requests, seed, sampling)
         motions = []
         for n, features in enumerate(made):
             caption, length = texts[n // each], wanted[n // each]
@@ -135,7 +121,7 @@ class MotionGPT:
             seconds: how much to add.
             text: what is to happen, if it should be told.
         """
-        _check_length(seconds, 0.2)
+        check_length(seconds, 0.2)
         return self._extended(motion, motion.seconds + seconds, text, (seed, sampling))
 
     def inbetween(
@@ -152,15 +138,15 @@ class MotionGPT:
         if start.fps != end.fps or start.skeleton is not end.skeleton:
             raise InputError("start and end differ in fps or skeleton", where="inbetween")
         longest = (self.codec.longest - 2 * self.codec.shortest) / self.codec.fps
-        _check_length(seconds, 0.2, longest)
+        check_length(seconds, 0.2, longest)
         gap = round(seconds * self.codec.fps)
         spare = (self.codec.longest - gap) // 2
         here = self.codec.observed(start, min(spare, _CONTEXT_FRAMES), last=True)
         there = self.codec.observed(end, min(spare, _CONTEXT_FRAMES), last=False)
-        turn = self._turn(Task.INBETWEEN, seconds, text)
+        turn = self.maker.turn(Task.INBETWEEN, seconds, text)
         frames = len(here.joints) + gap + len(there.joints)
         request = Request(turn, (here.features, there.features), frames, 0)
-        made = self.codec.joints(self._make([request], seed, sampling)[0])
+        made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
         middle = self.codec.at_rate(bridge(made, here.joints, there.joints), start.fps, seconds)
         return self._joined([start.joints, middle, end.joints], start, {"text": text, "seed": seed})
 
@@ -209,7 +195,7 @@ class MotionGPT:
         seconds = float(named[1]) if named else self.lengths.read([instruction])[0]
         seconds = min(max(seconds, 1.0), self.codec.longest / self.codec.fps)
         frames = round(seconds * self.codec.fps)
-        features = self._make([Request(Turn(parts, "motion"), told, frames, 0)], 0, None)[0]
+        features = self.maker.make([Request(Turn(parts, "motion"), told, frames, 0)], 0, None)[0]
         return self._motion(features, {"text": instruction, "seed": 0})
 
     # -- how it is done ---------------------------------------------------------------------
@@ -222,46 +208,21 @@ class MotionGPT:
             raise InputError(f"{len(given)} lengths for {len(texts)} texts", where="seconds")
         for value in given:
             if value is not None:
-                _check_length(value, 1.0)
+                check_length(value, 1.0)
         unknown = [text for text, value in zip(texts, given, strict=True) if value is None]
         decided = iter(self.lengths.read(unknown) if unknown else [])
         return [next(decided) if value is None else float(value) for value in given]
 
     def _request(self, caption: str, seconds: float, index: int) -> Request:
-        turn = self._turn(Task.TEXT_TO_MOTION, seconds, caption)
+        turn = self.maker.turn(Task.TEXT_TO_MOTION, seconds, caption)
         return Request(turn, (), round(seconds * self.codec.fps), index)
-
-    def _turn(self, task: Task, seconds: float, text: str | None) -> Turn:
-        template = self.templates.canonical(task, with_caption=text is not None)
-        values = {Field.SECONDS: format_seconds(seconds)}
-        if text is not None:
-            values[Field.CAPTION] = check_prompt(text)
-        return Turn(render(template.question, values), "motion")
-
-    def _make(
-        self, requests: Sequence[Request], seed: int, sampling: Sampling | None
-    ) -> list[Float[np.ndarray, "_ F"]]:
-        """Features of each requested motion; similar lengths are made together."""
-        _check_seed(seed)
-        made: dict[int, np.ndarray] = {}
-        order = sorted(range(len(requests)), key=lambda n: requests[n].frames)
-        for at in range(0, len(order), _BATCH):
-            rows = order[at : at + _BATCH]
-            batch = [requests[n] for n in rows]
-            prompt = self.packer.pack([r.turn for r in batch])
-            told = self.codec.latents([f for r in batch for f in r.told])
-            noise = item_generators(seed, [r.index for r in batch])
-            latents = self.network.make_latents(prompt, told, noise, sampling or Sampling())
-            decoded = self.codec.features(latents, [r.frames for r in batch])
-            made |= dict(zip(rows, decoded, strict=True))
-        return [made[n] for n in range(len(requests))]
 
     def _describe(self, windows: Sequence[Float[np.ndarray, "_ F"]]) -> list[str]:
         template = self.templates.canonical(Task.MOTION_TO_TEXT)
         turn = Turn(render(template.question, {}), "text")
         captions: list[str] = []
-        for at in range(0, len(windows), _BATCH):
-            batch = list(windows[at : at + _BATCH])
+        for at in range(0, len(windows), BATCH):
+            batch = list(windows[at : at + BATCH])
             prompt = self.packer.pack([turn] * len(batch))
             stop, told = self.tokenizer.eos, self.codec.latents(batch)
             answers = self.network.write_text(prompt, told, stop, _CAPTION_TOKENS)
@@ -280,9 +241,9 @@ class MotionGPT:
             missing = min(seconds - grown.seconds, longest)
             seen = self.codec.observed(grown, _CONTEXT_FRAMES, last=True)
             frames = max(self.codec.shortest, round(missing * self.codec.fps))
-            turn = self._turn(Task.PREDICTION, frames / self.codec.fps, text)
+            turn = self.maker.turn(Task.PREDICTION, frames / self.codec.fps, text)
             request = Request(turn, (seen.features,), frames, parts)
-            made = self.codec.joints(self._make([request], seed, sampling)[0])
+            made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
             added = self.codec.at_rate(follow(made, seen.joints), motion.fps, missing)
             grown = self._joined([grown.joints, added], motion, {})
             parts += 1
@@ -301,21 +262,3 @@ class MotionGPT:
         told = {k: v for k, v in origin.items() if v is not None}
         provenance = {**like.provenance, **told, "model": self.card["name"]}
         return Motion(joints, like.fps, like.skeleton, None, provenance)
-
-
-def _check_length(seconds: float, least: float, most: float = _LONGEST_SECONDS) -> None:
-    if not np.isfinite(seconds) or not least <= seconds <= most:
-        raise InputError(
-            f"{seconds} seconds", where="seconds", hint=f"from {least:g} to {most:g} s are possible"
-        )
-
-
-def _check_seed(seed: int) -> None:
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"seed is {seed!r}", where="seed", hint="a whole number from 0 to 2^63-1")
-
-
-def _checked_samples(samples: int | None) -> int:
-    if samples is not None and not 1 <= samples <= 1000:
-        raise InputError(f"{samples} samples", where="samples", hint="1 to 1000")
-    return samples or 1

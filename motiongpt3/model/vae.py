@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from motiongpt3.motion.features import layout_of
 from motiongpt3.model.spline import SplinePath
+from motiongpt3.motion.features import layout_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from jaxtyping import Float
 
 from motiongpt3.errors import InputError
 from motiongpt3.motion.features import canonicalize, check_joints, joints_to_features
+from motiongpt3.motion.mirror import mirror_words
 from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
+from motiongpt3.motion.symmetry import mirror_joints
 
 PICTURES = (".mp4", ".gif", ".png")
 
@@ -97,8 +99,6 @@ class Motion:
 
     def mirror(self) -> "Motion":
         """Left and right swapped, in the motion and in its words."""
-        from motiongpt3.motion.mirror import mirror_joints, mirror_words
-
         provenance = dict(self.provenance)
         if self.caption:
             provenance["text"] = mirror_words(self.caption)

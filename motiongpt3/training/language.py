@@ -61,7 +61,7 @@ class LanguageJob:
     def parameters(self) -> Sequence[tuple[Sequence[nn.Parameter], float]]:
         """Motion branch and understanding head, diffusion head, and text where it is trained."""
         gpt, heads = self.module.gpt, self.module.heads
-        text = [*gpt.branch(TEXT), gpt.wte.weight, gpt.wpe.weight]
+        text = [*gpt.branch(TEXT), *gpt.wte.parameters(), *gpt.wpe.parameters()]
         motion = [*gpt.branch(MOTION), *heads.understand.parameters(), heads.motion_out]
         for weight in text:
             weight.requires_grad_(not self.stage.text_frozen)

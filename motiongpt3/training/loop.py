@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from motiongpt3.errors import NonFiniteError
@@ -48,7 +48,10 @@ class Schedule:
 class Job(Protocol):
     """What a stage trains and how it fares on a step."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module:
+        """Everything a state must hold."""
+        ...
 
     def parameters(self) -> Sequence[tuple[Sequence[nn.Parameter], float]]:
         """Groups of trained weights, each with a factor on the learning rate."""
@@ -99,7 +102,9 @@ def fit(job: Job, stage: Stage, report: Report) -> None:
         ResourceError: when a state cannot be written.
     """
     schedule = stage.schedule
-    groups = [{"params": list(p), "factor": f} for p, f in job.parameters()]
+    groups: list[dict[str, Any]] = [
+        {"params": list(weights), "factor": factor} for weights, factor in job.parameters()
+    ]
     optimizer = torch.optim.AdamW(groups, schedule.lr, (0.9, 0.99), weight_decay=0.0, fused=True)
     trained = [p for group in groups for p in group["params"]]
     average = [p.detach().clone() for p in trained]
@@ -173,7 +178,7 @@ def _save(
         tensors |= {f"moments.{i}.{k}": v for k, v in moments.items()}
     tensors = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
     with atomic_write(path) as temporary:
-        save_file(tensors, temporary, {"step": str(step)})
+        temporary.write_bytes(to_bytes(tensors, {"step": str(step)}))
 
 
 def _restore(

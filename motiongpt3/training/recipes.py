@@ -55,11 +55,30 @@ class Recipe:
     """Whether standing feet of made motions are held in place (`motion.feet`)."""
     licence: str = ""
     """Licence of the weights, which follows from the data."""
+    sources: tuple[str, ...] = ()
+    """Where motions and sentences come from, each with its licence."""
+
+
+_NANO_SOURCES = (
+    "Bandai-Namco Research Motiondataset (CC BY-NC 4.0)",
+    "CMU Graphics Lab Motion Capture Database (free, no resale of the data)",
+    "ACCAD Open Motion Project (CC BY 3.0)",
+    "HDM05 (CC BY-SA 3.0)",
+    "KIT Motion-Language sentences (research use)",
+    "UI-PRMD (PDDL)",
+    "UTD-MHAD (public domain by its paper)",
+    "Mesh2Motion (CC0 1.0)",
+    "Perfume dance (MIT)",
+    "DeepMimic (MIT)",
+    "Animated Drawings (MIT)",
+    "Isaac AMP (BSD-3)",
+)
 
 
 NANO = Recipe(
     name="nano",
     licence="CC BY-NC 4.0",
+    sources=_NANO_SOURCES,
     vae=VAERecipe(
         config=VAEConfig(
             layers=3, feedforward=512, dropout=0.0, frames_per_token=4, spline_points=48
@@ -86,7 +105,7 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="generate",
-            schedule=Schedule(steps=1500, batch=128, lr=6e-4),
+            schedule=Schedule(steps=1200, batch=128, lr=6e-4),
             stage=LanguageStage(
                 tasks={Task.TEXT_TO_MOTION: 1.0},
                 text_frozen=True,
@@ -97,7 +116,7 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="align",
-            schedule=Schedule(steps=900, batch=64, lr=6e-4),
+            schedule=Schedule(steps=600, batch=64, lr=6e-4),
             stage=LanguageStage(
                 tasks={
                     Task.TEXT_TO_MOTION: 0.35,
@@ -113,7 +132,7 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="finetune",
-            schedule=Schedule(steps=1400, batch=64, lr=5e-4),
+            schedule=Schedule(steps=900, batch=64, lr=5e-4),
             stage=LanguageStage(
                 tasks={
                     Task.TEXT_TO_MOTION: 0.4,

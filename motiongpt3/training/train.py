@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+
 from motiongpt3.data.dataset import MotionText, Order
 from motiongpt3.data.tasks import Task, Templates
 from motiongpt3.errors import InputError
@@ -127,11 +128,12 @@ def _card(run: Run) -> Mapping[str, object]:
     """What must be known about a model: what made it, and from what."""
     return {
         "name": run.recipe.name,
-        "recipe": repr(run.recipe),
+        "command": f"motiongpt3 train {run.recipe.name}",
         "seed": run.recipe.seed,
         "data_sha256": run.data.manifest["sha256"],
         "hip_sign": run.data.manifest["config"]["hip_sign"],
         "clips": run.data.manifest["clips"],
         "plants_feet": run.recipe.plants_feet,
         "licence": run.recipe.licence,
+        "sources": list(run.recipe.sources),
     }

@@ -1,0 +1,85 @@
+"""Making motions that were asked for: prompts in batches, latents, features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from motiongpt3.data.tasks import Field, Task, Templates, format_seconds, render
+from motiongpt3.errors import InputError
+from motiongpt3.model.bimodal import Bimodal
+from motiongpt3.model.codec import Codec
+from motiongpt3.model.diffusion import item_generators
+from motiongpt3.model.sampling import Sampling
+from motiongpt3.model.sequence import Packer, Turn
+from motiongpt3.model.tokenizer import check_prompt
+
+BATCH = 64
+"""Motions made or read in one pass."""
+LONGEST_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One motion to make."""
+
+    turn: Turn
+    told: tuple[Float[np.ndarray, "_ F"], ...]
+    frames: int
+    index: int
+    """The sample's index: with the seed, it alone decides the noise."""
+
+
+class Maker:
+    """The generating half of the model."""
+
+    def __init__(self, network: Bimodal, codec: Codec, packer: Packer, templates: Templates):
+        self.network, self.codec, self.packer, self.templates = network, codec, packer, templates
+
+    def turn(self, task: Task, seconds: float, text: str | None) -> Turn:
+        """The question of a task in its canonical wording, to be answered with a motion."""
+        template = self.templates.canonical(task, with_caption=text is not None)
+        values = {Field.SECONDS: format_seconds(seconds)}
+        if text is not None:
+            values[Field.CAPTION] = check_prompt(text)
+        return Turn(render(template.question, values), "motion")
+
+    def make(
+        self, requests: Sequence[Request], seed: int, sampling: Sampling | None
+    ) -> list[Float[np.ndarray, "_ F"]]:
+        """Features of each requested motion; similar lengths are made together."""
+        check_seed(seed)
+        made: dict[int, np.ndarray] = {}
+        order = sorted(range(len(requests)), key=lambda n: requests[n].frames)
+        for at in range(0, len(order), BATCH):
+            rows = order[at : at + BATCH]
+            batch = [requests[n] for n in rows]
+            prompt = self.packer.pack([r.turn for r in batch])
+            told = self.codec.latents([f for r in batch for f in r.told])
+            noise = item_generators(seed, [r.index for r in batch])
+            latents = self.network.make_latents(prompt, told, noise, sampling or Sampling())
+            decoded = self.codec.features(latents, [r.frames for r in batch])
+            made |= dict(zip(rows, decoded, strict=True))
+        return [made[n] for n in range(len(requests))]
+
+
+def check_length(seconds: float, least: float, most: float = LONGEST_SECONDS) -> None:
+    """Refuse a length outside the range; seconds."""
+    if not np.isfinite(seconds) or not least <= seconds <= most:
+        raise InputError(
+            f"{seconds} seconds", where="seconds", hint=f"from {least:g} to {most:g} s are possible"
+        )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what cannot seed a generator."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed is {seed!r}", where="seed", hint="a whole number from 0 to 2^63-1")
+
+
+def checked_samples(samples: int | None) -> int:
+    """The number of samples asked for, 1 where it is not said."""
+    if samples is not None and not 1 <= samples <= 1000:
+        raise InputError(f"{samples} samples", where="samples", hint="1 to 1000")
+    return samples or 1
