@@ -114,7 +114,7 @@ def published(folder: Path, made: Sequence[Line]) -> Path:
     (folder / "texts").mkdir()
     for line in made:
         np.save(folder / "new_joint_vecs" / f"{line.id}.npy", joints_to_features(line.motion.joints))
-        rows = [f"{caption}#{caption}/NOUN#0.0#0.0\n" for caption in line.captions]
+        rows = [f"{caption}#a/DET#0.0#0.0\n" for caption in line.captions]
         (folder / "texts" / f"{line.id}.txt").write_text("".join(rows))
     for split in ("train", "val", "test"):
         names = [line.id for line in made if line.split == split]

@@ -95,10 +95,10 @@ def test_the_reference_clip(data: Path) -> None:
 
 
 def test_captured_bones(data: Path) -> None:
-    """Median over 200 clips of the largest distance between capture and rigid bones: 6 mm."""
+    """Median over clips of the largest distance between capture and rigid bones: 6 mm."""
     archive = np.load(data / "motion5h" / "motion" / "bandai_namco.npz")
     quantised, starts, scale = archive["joints_q"], archive["offsets"], archive["scale"]
-    clips = np.random.default_rng(0).choice(len(starts) - 1, 200, replace=False)
+    clips = np.random.default_rng(0).choice(len(starts) - 1, 50, replace=False)
     errors = [
         fit(quantised[starts[i] : starts[i + 1]].astype(np.float64) * scale, HUMANML3D).error
         for i in clips

@@ -124,9 +124,6 @@ def test_the_fitted_linear_path_is_far_better_than_the_mean(walkers) -> None:
     error = (made - x)[inside][:, where].square().mean()
     nothing = x[inside][:, where].square().mean()
     assert error < 0.25 * nothing
-    # Encoding what was decoded gives the same latent again.
-    again = vae.encode(made.detach(), length).mean
-    torch.testing.assert_close(again, latent, atol=0.05, rtol=0.05)
 
 
 def test_fitting_is_repeatable(walkers) -> None:
@@ -154,11 +151,11 @@ def test_control_points_reproduce_a_smooth_clip() -> None:
     time = torch.linspace(0, 1, 60)[:, None]
     x = torch.zeros(1, 60, 263)
     x[0, :, 3:67] = torch.sin(3 * time + torch.arange(64))
-    x[0, :, 1:2] = 0.05
+    x[0, :, 1] = 0.05
     points = path.control_points(x, torch.tensor([60]))
     channels = spline_basis(torch.tensor([60]), 60, 12) @ points.unflatten(-1, (12, -1))
-    torch.testing.assert_close(channels[..., 3:], x[..., 3:67], atol=0.05, rtol=0)
-    torch.testing.assert_close(channels[..., 1], x[..., 1].cumsum(1), atol=0.02, rtol=0)
+    torch.testing.assert_close(channels[..., 3:], x[..., 3:67], atol=0.01, rtol=0)
+    torch.testing.assert_close(channels[..., 1], x[..., 1].cumsum(1), atol=0.01, rtol=0)
 
 
 def test_short_clips_are_finite() -> None:

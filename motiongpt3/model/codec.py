@@ -81,7 +81,8 @@ class Codec:
     def latents(self, clips: Sequence[Float[np.ndarray, "_ F"]]) -> Float[Tensor, "n Z"]:
         """Posterior means, one row per clip, all in one pass."""
         if not clips:
-            return torch.zeros(0, self.vae.config.latents * self.vae.config.width)
+            size = self.vae.config.latents * self.vae.config.width
+            return torch.zeros(0, size, device=self.device)
         length = torch.tensor([len(c) for c in clips], device=self.device)
         features = torch.zeros(len(clips), int(length.max()), len(self.mean), device=self.device)
         for row, clip in zip(features, clips, strict=True):

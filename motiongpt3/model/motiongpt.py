@@ -33,7 +33,9 @@ class MotionGPT:
         self.tokenizer = bundle.tokenizer
         self.codec = Codec(bundle, device)
         self.templates = Templates.load()
-        self.packer = Packer(self.tokenizer, self.network.heads.slots)
+        self.packer = Packer(
+            self.tokenizer, self.network.heads.slots, self.network.latent_scale.device
+        )
         self.maker = Maker(self.network, self.codec, self.packer, self.templates)
         self.lengths = LengthReader(self.network, self.tokenizer, self.packer, self.templates)
 

@@ -79,10 +79,10 @@ class _Row:
 
 
 class Packer:
-    """Turns into tokens, for one tokenizer and number of slots."""
+    """Turns into tokens on a device, for one tokenizer and number of slots."""
 
-    def __init__(self, tokenizer: Tokenizer, slots: int):
-        self.tokenizer, self.slots = tokenizer, slots
+    def __init__(self, tokenizer: Tokenizer, slots: int, device: torch.device | None = None):
+        self.tokenizer, self.slots, self.device = tokenizer, slots, device
         self.newline = tokenizer.encode("\n")
 
     def pack(
@@ -114,7 +114,7 @@ class Packer:
                 self._parts(row, turn.answer, encode, True, asked=True)
                 row.text([self.tokenizer.eos], True)
             rows.append(row)
-        return _stack(rows, tuple(told), tuple(asked))
+        return _stack(rows, tuple(told), tuple(asked), self.device)
 
     def _parts(
         self,
@@ -137,11 +137,13 @@ def _stack(
     rows: Sequence[_Row],
     told: tuple[tuple[int, Field], ...],
     asked: tuple[tuple[int, Field], ...],
+    device: torch.device | None,
 ) -> Tokens:
     width = max(len(row.ids) for row in rows)
 
     def padded(lists: Sequence[Sequence[int]], fill: int) -> Tensor:
-        return torch.tensor([[*values, *[fill] * (width - len(values))] for values in lists])
+        full = [[*values, *[fill] * (width - len(values))] for values in lists]
+        return torch.tensor(full, device=device)
 
     ids = padded([row.ids for row in rows], 0)
     learned = padded([row.learned for row in rows], False)

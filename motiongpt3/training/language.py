@@ -54,8 +54,10 @@ class LanguageJob:
         self.module, self.vae, self.tokenizer = model
         self.data, self.order, self.stage = data, order, stage
         self.turns = TurnMaker(data, stage.wording)
-        self.packer = Packer(self.tokenizer, self.module.heads.slots)
-        self.mean, self.std = torch.tensor(data.mean), torch.tensor(data.std)
+        self.device = self.module.latent_scale.device
+        self.packer = Packer(self.tokenizer, self.module.heads.slots, self.device)
+        self.mean = torch.tensor(data.mean, device=self.device)
+        self.std = torch.tensor(data.std, device=self.device)
         self.vae.eval()
 
     def parameters(self) -> Sequence[tuple[Sequence[nn.Parameter], float]]:
@@ -97,7 +99,7 @@ class LanguageJob:
             Turn(e.turn.question, "motion") if Field.MOTION in e.turn.answer else e.turn
             for e in examples
         ]
-        none = torch.zeros(0, self.module.config.diffusion.latent)
+        none = self._latents(examples, [])
         return {"loss": self.module(self._pack(turns, rng, "all"), none, none).text}
 
     def _drawn(self, examples: list[Example], rng: np.random.Generator) -> dict[str, Tensor]:
@@ -132,7 +134,8 @@ class LanguageJob:
     ) -> Float[Tensor, "n Z"]:
         """Posterior means of the wanted motions, all encoded in one call."""
         if not wanted:
-            return torch.zeros(0, self.module.config.diffusion.latent)
+            return torch.zeros(0, self.module.config.diffusion.latent, device=self.device)
         padded, length = pad([examples[row].motions[name] for row, name in wanted])
-        features = (torch.from_numpy(padded) - self.mean) / self.std
-        return self.vae.encode(features, torch.from_numpy(length)).mean.flatten(1).float()
+        features = (torch.from_numpy(padded).to(self.device) - self.mean) / self.std
+        posterior = self.vae.encode(features, torch.from_numpy(length).to(self.device))
+        return posterior.mean.flatten(1).float()

@@ -110,7 +110,8 @@ def fit(job: Job, stage: Stage, report: Report) -> None:
     average = [p.detach().clone() for p in trained]
     first = _restore(stage.state, job.module, optimizer, average) if stage.state.is_file() else 0
     stage.folder.mkdir(parents=True, exist_ok=True)
-    autocast = use_bf16(stage.precision)
+    device = next(job.module.parameters()).device.type
+    autocast = torch.autocast(device, torch.bfloat16, enabled=use_bf16(stage.precision, device))
     job.module.train()
     started = time.monotonic()
     with open(stage.folder / f"{stage.name}.jsonl", "a", encoding="utf-8") as log:
@@ -132,10 +133,10 @@ def fit(job: Job, stage: Stage, report: Report) -> None:
 
 
 def _step(
-    job: Job, optimizer: torch.optim.AdamW, stage: Stage, step: int, autocast: bool
+    job: Job, optimizer: torch.optim.AdamW, stage: Stage, step: int, autocast: torch.autocast
 ) -> dict[str, float]:
     torch.manual_seed(stage.seed * 1_000_003 + step)  # dropout and noise of this step
-    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+    with autocast:
         losses = job.losses(step)
     for group in optimizer.param_groups:
         group["lr"] = stage.schedule.rate(step) * group["factor"]
@@ -154,10 +155,10 @@ def _step(
     return values
 
 
-def use_bf16(precision: Precision) -> bool:
+def use_bf16(precision: Precision, device: str) -> bool:
     """Whether to compute in bfloat16; "auto" times one product, since not every CPU gains."""
-    if precision != "auto":
-        return precision == "bf16"
+    if precision != "auto" or device != "cpu":
+        return precision != "fp32"
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
         a = torch.ones(768, 768, dtype=dtype)

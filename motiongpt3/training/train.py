@@ -14,7 +14,7 @@ from motiongpt3.model.checkpoint import Bundle, save
 from motiongpt3.model.tokenizer import Tokenizer
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.training.language import LanguageJob
-from motiongpt3.training.loop import Report, Stage, fit
+from motiongpt3.training.loop import Report, Schedule, Stage, fit
 from motiongpt3.training.recipes import LanguageRecipe, Recipe
 from motiongpt3.training.vae import VAEJob
 
@@ -27,8 +27,9 @@ class Run:
     data: MotionText
     folder: Path
     report: Report
+    device: torch.device
 
-    def stage(self, name: str, schedule, number: int) -> Stage:  # type: ignore[no-untyped-def]
+    def stage(self, name: str, schedule: Schedule, number: int) -> Stage:
         """A stage's place in the run; stages have seeds of their own."""
         recipe = self.recipe
         return Stage(name, schedule, self.folder, recipe.seed * 100 + number, recipe.precision)
@@ -40,7 +41,7 @@ class Run:
 
 
 def train(recipe: Recipe, data: Path, out: Path, report: Report, resume: bool = False) -> Path:
-    """Train every stage and write the model.
+    """Train every stage, on a GPU if there is one, and write the model.
 
     Args:
         data: a processed set (`motiongpt3 data prepare`).
@@ -54,10 +55,11 @@ def train(recipe: Recipe, data: Path, out: Path, report: Report, resume: bool = 
     if out.exists() and any(out.iterdir()) and not resume:
         raise InputError("holds a run already", where=str(out), hint="--resume goes on with it")
     out.mkdir(parents=True, exist_ok=True)
-    run = Run(recipe, MotionText(data, "train"), out, report)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    run = Run(recipe, MotionText(data, "train"), out, report, device)
     tokenizer = _tokenizer(run)
     vae = train_vae(run)
-    model = _language_model(recipe, tokenizer)
+    model = _language_model(recipe, tokenizer).to(device)
     scale = latent_scale(vae, run)
     for number, language in enumerate(recipe.stages, 1):
         model.latent_scale.fill_(scale)
@@ -70,7 +72,7 @@ def train_vae(run: Run) -> MotionVAE:
     """The first stage."""
     recipe = run.recipe.vae
     torch.manual_seed(run.recipe.seed)
-    vae = MotionVAE(recipe.config)
+    vae = MotionVAE(recipe.config).to(run.device)
     order = run.order(recipe.schedule.batch, recipe.balance, 0)
     job = VAEJob(vae, run.data, order, recipe.loss)
     stage = run.stage("vae", recipe.schedule, 0)

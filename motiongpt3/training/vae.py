@@ -38,7 +38,9 @@ class VAEJob:
 
     def __init__(self, vae: MotionVAE, data: MotionText, order: Order, loss: VAELoss):
         self.module, self.data, self.order, self.loss = vae, data, order, loss
-        self.mean, self.std = torch.tensor(data.mean), torch.tensor(data.std)
+        self.device = vae.into.weight.device
+        self.mean = torch.tensor(data.mean, device=self.device)
+        self.std = torch.tensor(data.std, device=self.device)
 
     def parameters(self) -> Sequence[tuple[Sequence[nn.Parameter], float]]:
         """All weights at the stage's own rate."""
@@ -63,7 +65,8 @@ class VAEJob:
             clip = self.data.features(index, mirrored=rng.random() < 0.5)
             clips.append(self._cropped(clip, rng))
         padded, length = pad(clips)
-        return (torch.from_numpy(padded) - self.mean) / self.std, torch.from_numpy(length)
+        features = (torch.from_numpy(padded).to(self.device) - self.mean) / self.std
+        return features, torch.from_numpy(length).to(self.device)
 
     def _cropped(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if rng.random() >= self.loss.crop or len(clip) <= self.loss.shortest:
@@ -89,7 +92,7 @@ def reconstruction(
     kl: Float[Tensor, ""],
 ) -> dict[str, Tensor]:
     """The terms of the loss over real frames, and their weighted sum as "loss"."""
-    inside = torch.arange(x.shape[1]) < length[:, None]
+    inside = torch.arange(x.shape[1], device=x.device) < length[:, None]
     mean, std = stats
     made, real = y.float() * std + mean, x * std + mean
     joints = [features_to_joints(f) for f in (made, real)]
