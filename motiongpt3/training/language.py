@@ -30,6 +30,9 @@ class LanguageStage:
     words_only: bool = False
     """No motions: whole questions are learned word by word, which is how the text branch learns
     to read before it meets motion (what GPT-2's pre-training is to the paper)."""
+    in_words: bool = False
+    """With `words_only`: what a motion would answer is answered by one of the clip's captions, so
+    that the text branch learns which words of a question matter for what happens."""
     text_weight: float = 1.0
     motion_weight: float = 0.5
     head_rate: float = 2.0
@@ -96,7 +99,9 @@ class LanguageJob:
 
     def _words(self, examples: list[Example], rng: np.random.Generator) -> dict[str, Tensor]:
         turns = [
-            Turn(e.turn.question, "motion") if Field.MOTION in e.turn.answer else e.turn
+            Turn(e.turn.question, (e.in_words,) if self.stage.in_words else "motion")
+            if Field.MOTION in e.turn.answer
+            else e.turn
             for e in examples
         ]
         none = self._latents(examples, [])

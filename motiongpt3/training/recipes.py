@@ -104,8 +104,18 @@ NANO = Recipe(
             ),
         ),
         LanguageRecipe(
+            name="understand",
+            schedule=Schedule(steps=400, batch=64, lr=8e-4),
+            stage=LanguageStage(
+                tasks={Task.TEXT_TO_MOTION: 0.7, Task.CAPTION_TO_SECONDS: 0.15, Task.PLAIN: 0.15},
+                words_only=True,
+                in_words=True,
+                wording=Wording(varied=0.8),
+            ),
+        ),
+        LanguageRecipe(
             name="generate",
-            schedule=Schedule(steps=1200, batch=128, lr=6e-4),
+            schedule=Schedule(steps=900, batch=128, lr=1e-3),
             stage=LanguageStage(
                 tasks={Task.TEXT_TO_MOTION: 1.0},
                 text_frozen=True,
@@ -116,7 +126,7 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="align",
-            schedule=Schedule(steps=600, batch=64, lr=6e-4),
+            schedule=Schedule(steps=250, batch=64, lr=8e-4),
             stage=LanguageStage(
                 tasks={
                     Task.TEXT_TO_MOTION: 0.35,
@@ -132,7 +142,7 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="finetune",
-            schedule=Schedule(steps=900, batch=64, lr=5e-4),
+            schedule=Schedule(steps=700, batch=64, lr=6e-4),
             stage=LanguageStage(
                 tasks={
                     Task.TEXT_TO_MOTION: 0.4,

@@ -23,6 +23,8 @@ class Example:
 
     turn: Turn
     motions: Mapping[Field, Float[np.ndarray, "_ F"]]
+    in_words: str = ""
+    """What happens, in one of the clip's own captions: what a motion answers, said in text."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class TurnMaker:
             asked = self.reworded(caption, rng)
         values = {Field.CAPTION: asked, Field.SECONDS: format_seconds(frames / self.fps)}
         turn = Turn(render(template.question, values), render(template.answer, values))
-        return Example(turn, {**told, **made})
+        return Example(turn, {**told, **made}, self.caption(index, mirrored, rng))
 
     def caption(self, index: int, mirrored: bool, rng: np.random.Generator) -> str:
         """One of a clip's captions, with left and right exchanged for a mirrored clip."""

@@ -1,0 +1,116 @@
+"""From raw clips to a model that answers, as somebody with a folder of capture would go."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import tiny, trained_once, walk, wave
+
+import motiongpt3
+from motiongpt3 import Motion
+from motiongpt3.model.checkpoint import FILES, load_bundle, verify
+from motiongpt3.motion.features import features_to_joints
+from motiongpt3.training.train import train
+
+
+class Killed(Exception):
+    """The end of a process, as far as a test can have it."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained_once(tmp_path_factory.getbasetemp() / "tiny")
+
+
+@pytest.fixture(scope="module")
+def model(run: Path) -> motiongpt3.MotionGPT:
+    return motiongpt3.load(run / "model")
+
+
+def test_a_recipe_leaves_a_verified_model(run: Path) -> None:
+    verify(run / "model")
+    bundle = load_bundle(run / "model")
+    recipe = tiny()
+    assert bundle.vae.config == recipe.vae.config
+    assert bundle.card["name"] == "nano" and bundle.card["hip_sign"] == "corrected"
+    for name in ("vae", *(stage.name for stage in recipe.stages)):
+        assert len((run / f"{name}.jsonl").read_text().splitlines()) == 4
+    assert {p.name for p in (run / "model").iterdir()} == {*FILES, "manifest.json"}
+
+
+def test_a_run_killed_in_any_stage_ends_in_the_same_model(run: Path, tmp_path: Path) -> None:
+    kills = iter([("vae", 2), ("generate", 3), ("finetune", 1)])
+    at = next(kills)
+
+    def report(stage: str, step: int, *_: object) -> None:
+        if (stage, step) == at:
+            raise Killed
+
+    again, resume = tmp_path / "again", False
+    while not (again / "model").is_dir():
+        try:
+            train(tiny(), run.parent / "set", again, report, resume)
+        except Killed:
+            resume, at = True, next(kills, ("", 0))
+    for name in (*FILES, "manifest.json"):
+        assert (again / "model" / name).read_bytes() == (run / "model" / name).read_bytes(), name
+
+
+def test_resuming_a_finished_run_changes_nothing(run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    shutil.rmtree(copy / "model")
+    train(tiny(), run.parent / "set", copy, lambda *_: None, resume=True)
+    for name in FILES:
+        assert (copy / "model" / name).read_bytes() == (run / "model" / name).read_bytes(), name
+
+
+def test_text_to_motion_and_every_file(model, tmp_path: Path) -> None:
+    motion = model.generate("a person waves the left hand", seconds=4, seed=3)
+    assert motion.joints.shape == (80, 22, 3) and np.isfinite(motion.joints).all()
+    assert motion.fps == 20 and motion.caption == "a person waves the left hand"
+    assert motion.features.shape == (80, 263)
+    np.testing.assert_allclose(
+        motion.joints[0], features_to_joints(motion.features.astype(np.float64))[0], atol=0.5
+    )
+    for suffix in (".npz", ".npy", ".bvh", ".glb"):
+        path = motion.write(tmp_path / f"wave{suffix}")
+        assert path.stat().st_size > 1000
+    assert np.array_equal(Motion.read(tmp_path / "wave.npz").joints, motion.joints)
+    assert len(Motion.read(tmp_path / "wave.bvh")) == 80
+
+
+def test_motion_to_text_of_files(model, tmp_path: Path) -> None:
+    walk(60).write(tmp_path / "walk.bvh")
+    said = model.caption(Motion.read(tmp_path / "walk.bvh"))
+    assert isinstance(said, str)
+
+
+def test_prediction_keeps_what_was_observed(model) -> None:
+    seen = walk(50)
+    longer = model.predict(seen, seconds=2.0, text="a person walks forward", seed=1)
+    assert len(longer) == 90 and np.array_equal(longer.joints[:50], seen.joints)
+    assert np.isfinite(longer.joints).all()
+
+
+def test_inbetweening_keeps_both_ends(model) -> None:
+    start, end = walk(40), wave(30)
+    whole = model.inbetween(start, end, seconds=1.5, seed=1)
+    assert len(whole) == 100
+    assert np.array_equal(whole.joints[:40], start.joints)
+    assert np.array_equal(whole.joints[-30:], end.joints)
+
+
+def test_editing_keeps_the_rest(model) -> None:
+    motion = walk(90)
+    edited = model.edit(motion, 1.5, 3.0, "a person waves")
+    assert len(edited) == 90
+    assert np.array_equal(edited.joints[:30], motion.joints[:30])
+    assert np.array_equal(edited.joints[60:], motion.joints[60:])
+    assert not np.allclose(edited.joints[30:60], motion.joints[30:60])
+
+
+def test_free_instructions(model) -> None:
+    for told in (None, walk(60)):
+        answer = model.instruct("Show me someone who waves for 3 seconds.", told)
+        assert isinstance(answer, str) or len(answer) == 60
