@@ -196,11 +196,13 @@ def _origin(options: argparse.Namespace, data: Path) -> dict[str, str]:
         commit = answer.stdout.strip() if answer.returncode == 0 else "none"
     except OSError:
         commit = "none"
-    weights = json.loads(((options.model or SHIPPED) / "manifest.json").read_text())["sha256"]
+    model, manifest = str(options.model), (options.model or SHIPPED) / "manifest.json"
+    if manifest.is_file():  # a model from the hub is known by its name
+        model = json.loads(manifest.read_text())["sha256"]["model.safetensors"][:16]
     return {
         "command": "python " + shlex.join(sys.argv),
         "commit": commit,
         "seed": str(options.seed),
-        "model": weights["model.safetensors"][:16],
+        "model": model,
         "data": f"{read_manifest(data)['sha256'][:16]}, split {options.split}",
     }

@@ -6,10 +6,10 @@ MPJPE is the mean distance of joints relative to the pelvis in the canonical wor
 kept), over frames and all 22 joints, then over clips. Latents are posterior means. "last root" is
 how far the root is off in the last frame.
 
-References: the nearest training clip, stretched to the same length (26.5 mm on Bandai-Namco when
-first measured), and 256 principal components of training clips stretched to 40 frames, one time
-per clip. Those gave 14 / 33 mm (Bandai-Namco / rest) when fitted and measured on motion5h alone;
-here they are fitted on everything in the processed set, which changes the second figure.
+References: the nearest training clip, stretched to the same length, and 256 principal components of
+training clips stretched to 40 frames; one clip counts as much as another. Components fitted and
+measured on motion5h alone give 14 mm on Bandai-Namco and 31 mm on its rest (33 when first
+measured); here they are fitted on all of the processed set.
 """
 
 from pathlib import Path

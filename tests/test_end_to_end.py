@@ -13,6 +13,9 @@ from motiongpt3.model.checkpoint import FILES, load_bundle, verify
 from motiongpt3.motion.features import features_to_joints
 from motiongpt3.training.train import train
 
+LEG = ("knee", "ankle", "foot")
+"""Joints that may move so that standing feet stay where they are."""
+
 
 class Killed(Exception):
     """The end of a process, as far as a test can have it."""
@@ -70,9 +73,9 @@ def test_text_to_motion_and_every_file(model, tmp_path: Path) -> None:
     assert motion.joints.shape == (80, 22, 3) and np.isfinite(motion.joints).all()
     assert motion.fps == 20 and motion.caption == "a person waves the left hand"
     assert motion.features.shape == (80, 263)
-    np.testing.assert_allclose(
-        motion.joints[0], features_to_joints(motion.features.astype(np.float64))[0], atol=0.5
-    )
+    decoded = features_to_joints(motion.features.astype(np.float64))
+    above = [j for j, name in enumerate(motion.skeleton.joints) if not name.endswith(LEG)]
+    np.testing.assert_allclose(motion.joints[:, above], decoded[:, above], atol=1e-5)
     for suffix in (".npz", ".npy", ".bvh", ".glb"):
         path = motion.write(tmp_path / f"wave{suffix}")
         assert path.stat().st_size > 1000

@@ -105,13 +105,13 @@ def test_time_goes_on_evenly_over_the_seam(model, fps: float) -> None:
     """A walk at constant speed: the first new frames neither stall nor skip."""
     seen = walk(60, speed=1.5).resample(fps)[: round(2.5 * fps)]
     longer = model.predict(seen, 1.0, sampling=QUICK)
-    joined = model.inbetween(seen, Motion(seen.joints + np.float32([0, 0, 4]), fps), 1.0,
-                             sampling=QUICK)  # fmt: skip
+    ahead = Motion(seen.joints + np.float32([0, 0, 1.5 * 3.5]), fps)
+    joined = model.inbetween(seen, ahead, 1.0, sampling=QUICK)
     usual = 1.5 / fps
     for made in (longer, joined):
-        pelvis = made.joints[len(seen) - 2 : len(seen) + 3, 0]
+        pelvis = made.joints[len(seen) - 2 : len(seen) + 2, 0]
         steps = np.linalg.norm(np.diff(pelvis, axis=0), axis=-1)
-        assert (steps > 0.5 * usual).all() and (steps < 1.6 * usual).all()
+        assert (steps > 0.4 * usual).all() and (steps < 1.6 * usual).all(), steps / usual
 
 
 def test_it_does_not_matter_where_the_observed_motion_is(model) -> None:

@@ -48,10 +48,10 @@ def test_what_follows_goes_on_without_a_jump(seed: int, turn: float) -> None:
     after = follow(made, before)
     joined = np.concatenate([before, after])
     assert after.shape == made.shape
-    # The first made pose is exactly the one that is coming: no acceleration over the seam.
-    np.testing.assert_allclose(after[0], 2 * before[-1] - before[-2], atol=1e-9)
-    reach = np.linalg.norm(follow(made, before[-1:])[0] - before[-1], axis=-1).max()
-    assert reach < 1e-9
+    # The first made pose is the one that is coming, as nearly as the person has been moving.
+    coming = 2 * before[-1] - before[-2]
+    miss = np.linalg.norm(after[0] - coming, axis=-1).max()
+    assert miss <= acceleration(before)[-6:].max() + 1e-9
     gap = np.linalg.norm(before[-1] - before[-1, :1] - made[0] + made[0, :1], axis=-1).max()
     assert acceleration(joined)[36:56].max() <= bound(before, made, 2 * gap)
 
@@ -77,7 +77,8 @@ def test_a_motion_that_is_right_already_follows_all_but_unchanged() -> None:
 def test_leading_is_following_backwards() -> None:
     made, after = wave(50).joints.astype(np.float64), whole(0, 40)
     np.testing.assert_array_equal(lead(made, after), follow(made[::-1], after[::-1])[::-1])
-    np.testing.assert_allclose(lead(made, after)[-1], 2 * after[0] - after[1], atol=1e-9)
+    miss = np.linalg.norm(lead(made, after)[-1] - 2 * after[0] + after[1], axis=-1).max()
+    assert miss <= acceleration(after)[:6].max() + 1e-9
 
 
 @pytest.mark.parametrize("gap", [4, 30])

@@ -15,6 +15,8 @@ from motiongpt3.motion.feet import plant_feet
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import HUMANML3D, KIT
 
+_TRUST_METRES = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class Observed:
@@ -32,7 +34,8 @@ class Codec:
 
     longest = 196
     """Frames of the longest clip made or read at once (HumanML3D's limit)."""
-    shortest = 8
+    shortest = 5
+    """Frames of the shortest motion that can be read or added."""
 
     def __init__(self, bundle: Bundle, device: str):
         self.vae = bundle.vae.to(device).eval()
@@ -99,6 +102,23 @@ class Codec:
         decoded = self.vae.decode(latents.unflatten(1, (self.vae.config.latents, -1)), length)
         decoded = decoded * self.std + self.mean
         return [row[:n].cpu().numpy() for row, n in zip(decoded, frames, strict=True)]
+
+    @torch.no_grad()
+    def agree(
+        self, latent: Float[Tensor, " Z"], head: np.ndarray, tail: np.ndarray, frames: int
+    ) -> Float[Tensor, " Z"]:
+        """A latent of a whole clip, brought in line with its observed first and last features."""
+        if self.vae.spline is None:
+            return latent
+        features = torch.zeros(frames, len(self.mean), device=self.device)
+        seen = torch.zeros(frames, dtype=torch.bool, device=self.device)
+        # An observed part has a row less than frames, its last frame having no velocity.
+        for first, part in ((0, head), (frames - len(tail) - 1, tail)):
+            rows = slice(first, first + len(part))
+            observed = torch.tensor(part, device=self.device, dtype=torch.float32)
+            features[rows] = (observed - self.mean) / self.std
+            seen[rows] = True
+        return self.vae.spline.agree(latent, features, seen, _TRUST_METRES)
 
     def joints(self, features: Float[np.ndarray, "T F"]) -> Float[np.ndarray, "T J 3"]:
         """Joint positions of decoded features, from the origin facing +Z, feet planted."""

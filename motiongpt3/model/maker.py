@@ -29,6 +29,8 @@ class Request:
     frames: int
     index: int
     """The sample's index: with the seed, it alone decides the noise."""
+    covers_told: bool = False
+    """Whether the motion to make begins and ends with the two it is told about."""
 
 
 class Maker:
@@ -59,6 +61,10 @@ class Maker:
             told = self.codec.latents([f for r in batch for f in r.told])
             noise = item_generators(seed, [r.index for r in batch])
             latents = self.network.make_latents(prompt, told, noise, sampling or Sampling())
+            for row, request in enumerate(batch):
+                if request.covers_told:
+                    head, tail = request.told
+                    latents[row] = self.codec.agree(latents[row], head, tail, request.frames)
             decoded = self.codec.features(latents, [r.frames for r in batch])
             made |= dict(zip(rows, decoded, strict=True))
         return [made[n] for n in range(len(requests))]

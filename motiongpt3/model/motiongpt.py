@@ -147,7 +147,7 @@ class MotionGPT:
         there = self.codec.observed(end, min(spare, _CONTEXT_FRAMES), last=False)
         turn = self.maker.turn(Task.INBETWEEN, seconds, text)
         frames = len(here.joints) + gap + len(there.joints)
-        request = Request(turn, (here.features, there.features), frames, 0)
+        request = Request(turn, (here.features, there.features), frames, 0, covers_told=True)
         made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
         middle = self.codec.at_rate(bridge(made, here.joints, there.joints), start.fps, seconds)
         return self._joined([start.joints, middle, end.joints], start, {"text": text, "seed": seed})
@@ -236,12 +236,12 @@ class MotionGPT:
     ) -> Motion:
         """The motion and predictions, one after the other, until it lasts `seconds`."""
         seed, sampling = how
-        longest = (self.codec.longest - _CONTEXT_FRAMES) / self.codec.fps
         parts = 0
         grown = motion
         while seconds - grown.seconds > 0.5 / motion.fps:
-            missing = min(seconds - grown.seconds, longest)
             seen = self.codec.observed(grown, _CONTEXT_FRAMES, last=True)
+            longest = (self.codec.longest - len(seen.joints)) / self.codec.fps
+            missing = min(seconds - grown.seconds, longest)
             frames = max(self.codec.shortest, round(missing * self.codec.fps))
             turn = self.maker.turn(Task.PREDICTION, frames / self.codec.fps, text)
             request = Request(turn, (seen.features,), frames, parts)

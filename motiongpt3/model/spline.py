@@ -85,6 +85,35 @@ class SplinePath(nn.Module):
         return torch.linalg.solve(gram, basis.mT @ channels).flatten(1)
 
     @torch.no_grad()
+    def agree(
+        self,
+        latent: Float[Tensor, " Z"],
+        features: Float[Tensor, "T F"],
+        seen: Bool[Tensor, " T"],
+        trust: float,
+    ) -> Float[Tensor, " Z"]:
+        """The likeliest latent near a drawn one, given what some frames look like.
+
+        The linear path makes this a Gaussian problem with one solution: the drawn latent is the
+        mean, its components vary as they do over clips, and poses are observed with an error.
+
+        Args:
+            features: normalised; only rows where `seen` are read.
+            trust: standard deviation of the observed poses, metres; smaller follows them closer.
+        """
+        length = torch.tensor([len(features)], device=latent.device)
+        basis = spline_basis(length, len(features), self.points)[0][seen]
+        metres = self.metres[3 : self.channels]
+        shape = (-1, self.points, self.channels)
+        ways = torch.einsum("tp,zpc->tcz", basis, self.decoder.view(shape)[..., 3:])
+        still = basis @ self.mean.view(shape[1:])[:, 3:]
+        ways = (ways * metres[:, None]).flatten(0, 1) / trust
+        missing = ((features[seen, 3 : self.channels] - still) * metres).flatten() / trust
+        spread = self.scale**2 / (self.scale**2).mean()
+        precision = ways.mT @ ways + torch.diag(1 / spread)
+        return latent + torch.linalg.solve(precision, ways.mT @ (missing - ways @ latent))
+
+    @torch.no_grad()
     def fit(self, points: Float[Tensor, "N PC"], std: Float[Tensor, "F"]) -> None:
         """Set the path to the principal components of many clips' control points.
 

@@ -8,6 +8,10 @@ from jaxtyping import Float
 
 _BLEND_FRAMES = 14
 """How long the difference in pose and velocity at a seam takes to fade out."""
+_RECENT_FRAMES = 7
+"""How far back to look for how sharply the observed motion has been turning."""
+_SHARPEST = 0.12
+"""Metres per frame squared: joints of real people rarely change their step by more."""
 
 
 def follow(
@@ -18,9 +22,8 @@ def follow(
     It is turned and moved to the pose the observed motion is about to take, and what differs
     still, in position and velocity, fades out over its first frames.
     """
-    coming = _next_pose(before)
-    placed = _move(made, *_alignment(made[:1], coming[None]))
-    return placed + _fade(coming - placed[0], _velocity(before) - _first_step(placed), len(made))
+    placed = _move(made, *_alignment(made[:1], _next_pose(before)[None]))
+    return placed + _seam(placed, before)
 
 
 def lead(
@@ -54,13 +57,30 @@ def bridge(
     turned = _turn(placed - root, share * turn) + root
     moved_root = _turn(placed[:, 0] * [1, 0, 1] - pivot, turn) + pivot + shift
     gap = (turned + share[:, None, None] * (moved_root[:, None] - root))[a : len(made) - b]
-    start = _fade(_next_pose(before) - gap[0], _velocity(before) - _first_step(gap), len(gap))
-    end = _fade(
-        _next_pose(after[::-1]) - gap[-1],
-        _velocity(after[::-1]) - _first_step(gap[::-1]),
-        len(gap),
-    )
-    return gap + start + end[::-1]
+    return gap + _seam(gap, before) + _seam(gap[::-1], after[::-1])[::-1]
+
+
+def _seam(
+    made: Float[np.ndarray, "T J 3"], before: Float[np.ndarray, "A J 3"]
+) -> Float[np.ndarray, "T J 3"]:
+    """What to add to a made motion so that it takes over from an observed one without a jerk.
+
+    A made motion may turn as sharply as the observed one just did; only what is sharper is
+    evened out, so that a motion which is right already stays as it is.
+    """
+    bends = np.linalg.norm(np.diff(before[-_RECENT_FRAMES:], n=2, axis=0), axis=-1)
+    allowed = np.minimum(bends.max(0), _SHARPEST) if len(bends) else np.zeros(made.shape[1])
+    offset = _beyond(_next_pose(before) - made[0], allowed)
+    step = made[0] + offset - before[-1]
+    return _fade(offset, _beyond(step - _first_step(made), allowed), len(made))
+
+
+def _beyond(
+    v: Float[np.ndarray, "J 3"], radius: Float[np.ndarray, " J"]
+) -> Float[np.ndarray, "J 3"]:
+    """The part of each vector that lies outside a ball around zero."""
+    length = np.linalg.norm(v, axis=-1)
+    return v * np.maximum(0, 1 - radius / np.maximum(length, 1e-12))[:, None]
 
 
 def _next_pose(joints: Float[np.ndarray, "T J 3"]) -> Float[np.ndarray, "J 3"]:
