@@ -113,7 +113,9 @@ def published(folder: Path, made: Sequence[Line]) -> Path:
     (folder / "new_joint_vecs").mkdir(parents=True)
     (folder / "texts").mkdir()
     for line in made:
-        np.save(folder / "new_joint_vecs" / f"{line.id}.npy", joints_to_features(line.motion.joints))
+        np.save(
+            folder / "new_joint_vecs" / f"{line.id}.npy", joints_to_features(line.motion.joints)
+        )
         rows = [f"{caption}#a/DET#0.0#0.0\n" for caption in line.captions]
         (folder / "texts" / f"{line.id}.txt").write_text("".join(rows))
     for split in ("train", "val", "test"):
@@ -140,7 +142,12 @@ def tiny(steps: int = 4) -> Recipe:
     # Told to say clean latents, a head that has learned little draws near the mean: a person.
     diffusion = DiffusionConfig(latent=32, condition=32, width=48, dropout=0.0, prediction="x0")
     return replace(
-        NANO, vae=vae, model=BimodalConfig(gpt, diffusion), stages=stages, vocab=400, precision="fp32"
+        NANO,
+        vae=vae,
+        model=BimodalConfig(gpt, diffusion),
+        stages=stages,
+        vocab=400,
+        precision="fp32",
     )
 
 

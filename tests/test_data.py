@@ -76,7 +76,9 @@ def test_the_published_layout_with_all_its_oddities(tmp_path: Path) -> None:
     broken = np.load(source / "new_joint_vecs" / "007975.npy")
     np.save(source / "new_joint_vecs" / "007975.npy", np.full_like(broken, np.nan))
     with open(source / "texts" / "000001.txt", "a") as file:
-        file.write("a person starts#a/DET#0.5#2.0\n\na short part#a/DET#0.0#0.5\nall of it#x#nan#nan\n")
+        file.write(
+            "a person starts#a/DET#0.5#2.0\n\na short part#a/DET#0.0#0.5\nall of it#x#nan#nan\n"
+        )
     manifest = prepare([source], tmp_path / "set")
     split = MotionText(tmp_path / "set", "train")
     assert [r.id for r in split.records] == ["000001", "000001_10_40"]

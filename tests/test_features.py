@@ -131,7 +131,9 @@ def test_the_heading_may_cross_half_a_turn(rate: float, hip_sign: HipSign) -> No
 def test_features_do_not_know_where_a_clip_was_made(skeleton: Skeleton) -> None:
     joints = person(3, 30, skeleton).joints.astype(np.float64)
     size = np.abs(joints).max()
-    moved = rotation.rotate(rotation.about("Y", np.array(2.0)), joints) + size * np.array([4, 1, -9])
+    moved = rotation.rotate(rotation.about("Y", np.array(2.0)), joints) + size * np.array(
+        [4, 1, -9]
+    )
     here, there = (joints_to_features(j, skeleton) for j in (joints, moved))
     np.testing.assert_allclose(here, there, atol=1e-5 * max(1, size))
 

@@ -192,7 +192,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("ask", "said"), REFUSED, ids=[f"{said}-{n}" for n, (_, said) in enumerate(REFUSED)])
+@pytest.mark.parametrize(
+    ("ask", "said"), REFUSED, ids=[f"{said}-{n}" for n, (_, said) in enumerate(REFUSED)]
+)
 def test_what_cannot_be_done_is_refused_with_the_reason(model, ask, said: str) -> None:
     with unchecked(), pytest.raises(InputError, match=said):
         ask(model)

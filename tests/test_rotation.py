@@ -106,9 +106,7 @@ def test_six_numbers_that_are_no_rotation_are_made_one_as_roma_does() -> None:
     six = np.random.default_rng(0).normal(size=(200, 6))
     columns = torch.from_numpy(six.reshape(-1, 2, 3).swapaxes(1, 2).copy())
     theirs = roma.special_gramschmidt(columns)
-    np.testing.assert_allclose(
-        rotation.to_matrix(rotation.from_6d(six)), theirs.numpy(), atol=1e-9
-    )
+    np.testing.assert_allclose(rotation.to_matrix(rotation.from_6d(six)), theirs.numpy(), atol=1e-9)
 
 
 def test_a_zero_vector_stays_zero() -> None:

@@ -117,7 +117,9 @@ def test_padding_is_on_the_right_and_nothing(packer: Packer) -> None:
     tokens = packer.pack([Turn(("a",), ("b",)), Turn((WORDS[0] * 3,), (Field.MOTION,))])
     short = int(tokens.valid[0].sum())
     assert tokens.valid[0, :short].all() and not tokens.valid[0, short:].any()
-    assert (tokens.modality[0, short:] == TEXT).all() and (tokens.targets[0, short:] == IGNORE).all()
+    assert (tokens.modality[0, short:] == TEXT).all() and (
+        tokens.targets[0, short:] == IGNORE
+    ).all()
     alone = packer.pack([Turn(("a",), ("b",))])
     assert alone.ids[0].tolist() == row(tokens, 0)
 
@@ -125,7 +127,10 @@ def test_padding_is_on_the_right_and_nothing(packer: Packer) -> None:
 @settings(max_examples=100, deadline=None)
 @given(
     texts=st.lists(
-        st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), st.lists(st.sampled_from(ATTACKS)).map("".join)),
+        st.one_of(
+            st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+            st.lists(st.sampled_from(ATTACKS)).map("".join),
+        ),
         min_size=2,
         max_size=2,
     )

@@ -6,7 +6,6 @@ Which clips make up a batch, and every random choice about them, is a pure funct
 Shapes: B clips, T frames of the longest clip in the batch, F features.
 """
 
-import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from motiongpt3.data.prepare import VERSION, Record
+from motiongpt3.data.prepare import VERSION, Record, content_hash
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.motion.symmetry import feature_mirror
 
@@ -30,7 +29,7 @@ class MotionText:
     def __init__(self, folder: Path, split: str):
         self.manifest = read_manifest(folder)
         lines = (folder / "clips.jsonl").read_text(encoding="utf-8").splitlines()
-        records = [Record(**json.loads(line)) for line in lines]
+        records = [_record(json.loads(line)) for line in lines]
         self.records = [r for r in records if r.split == split]
         if not self.records:
             raise InputError(f"no clips in split {split!r}", where=str(folder))
@@ -65,6 +64,10 @@ class MotionText:
         return w / w.sum()
 
 
+def _record(fields: dict[str, Any]) -> Record:
+    return Record(**{**fields, "captions": tuple(fields["captions"])})
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a processed set.
 
@@ -77,7 +80,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(
             "not a processed set", where=str(folder), hint="make one: motiongpt3 data prepare"
         )
-    manifest = json.loads(path.read_text())
+    try:
+        manifest = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise CorruptError("cannot be read", where=str(path), hint=str(error)) from error
     if manifest.get("version") != VERSION:
         raise CorruptError(
             f"version {manifest.get('version')}, this package reads {VERSION}", where=str(path)
@@ -91,10 +97,7 @@ def verify(folder: Path) -> None:
     Raises:
         CorruptError: when features or records are not those the manifest speaks of.
     """
-    digest = hashlib.sha256(np.load(folder / "features.npy").tobytes())
-    for name in ("clips.jsonl", "corpus.txt"):
-        digest.update((folder / name).read_bytes())
-    if digest.hexdigest() != read_manifest(folder)["sha256"]:
+    if content_hash(folder) != read_manifest(folder).get("sha256"):
         raise CorruptError("content differs from its manifest", where=str(folder))
 
 

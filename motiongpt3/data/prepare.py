@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,10 @@ def prepare(
     rows: list[np.ndarray] = []
     rejected: Counter[str] = Counter()
     first = 0
+    published: set[bool] = set()
     for source in sources:
         for clip in read_clips(source):
+            published.add(clip.features is not None)
             for part, features in _parts(clip, config, rejected):
                 if rows and features.shape[1] != rows[0].shape[1]:
                     raise InputError("skeletons are mixed", where=f"{source}: {clip.id}")
@@ -85,6 +87,14 @@ def prepare(
                 rows.append(features)
                 first += len(features)
             progress(source.name, len(records))
+    if len(published) > 1:
+        raise InputError(
+            "some sources publish features and some do not",
+            where=", ".join(map(str, sources)),
+            hint="their headings follow different conventions; prepare them apart",
+        )
+    if True in published:
+        config = replace(config, hip_sign="released")
     if not records:
         raise InputError("no usable clips", where=", ".join(map(str, sources)))
     corpus = [text for source in sources for text in _corpus(source)]
@@ -140,9 +150,7 @@ def _write(
 ) -> dict[str, Any]:
     config, rejected = how
     lines = "".join(json.dumps(asdict(r), ensure_ascii=False) + "\n" for r in records)
-    digest = hashlib.sha256(features.tobytes())
     sentences = "".join(text + "\n" for text in corpus)
-    digest.update((lines + sentences).encode())
     train = np.concatenate([features[r.first : r.first + r.frames] for r in _train(records)])
     mean, std = statistics(train)
     manifest = {
@@ -153,7 +161,6 @@ def _write(
         "frames": len(features),
         "corpus": len(corpus),
         "rejected": dict(rejected),
-        "sha256": digest.hexdigest(),
     }
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / "features.npy") as path, open(path, "wb") as file:
@@ -164,9 +171,18 @@ def _write(
         path.write_text(sentences, encoding="utf-8")
     with atomic_write(out / "stats.npz") as path, open(path, "wb") as file:
         np.savez(file, mean=mean, std=std)
+    manifest["sha256"] = content_hash(out)
     with atomic_write(out / "manifest.json") as path:  # last: a set without it is not finished
         path.write_text(json.dumps(manifest, indent=1))
     return manifest
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 over every file of a processed set but the manifest."""
+    digest = hashlib.sha256()
+    for name in ("features.npy", "clips.jsonl", "corpus.txt", "stats.npz"):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
 
 
 def _train(records: list[Record]) -> list[Record]:

@@ -89,8 +89,13 @@ def load_bundle(folder: Path) -> Bundle:
     """
     verify(folder)
     config = _json(folder / "config.json")
-    vae = MotionVAE(VAEConfig(**config["vae"]))
-    sizes = BimodalConfig(GPTConfig(**config["gpt"]), DiffusionConfig(**config["diffusion"]))
+    try:
+        vae = MotionVAE(VAEConfig(**config["vae"]))
+        sizes = BimodalConfig(GPTConfig(**config["gpt"]), DiffusionConfig(**config["diffusion"]))
+    except (KeyError, TypeError, InputError) as error:
+        raise CorruptError(
+            "not a configuration", where=str(folder / "config.json"), hint=str(error)
+        ) from error
     network = Bimodal(sizes)
     tensors = load_file(folder / "model.safetensors")
     for prefix, module in (("vae.", vae), ("network.", network)):
@@ -120,8 +125,11 @@ def verify(folder: Path) -> None:
             f"format version {manifest.get('version')}, this package reads {VERSION}",
             where=str(folder),
         )
+    sums = manifest.get("sha256")
+    if not isinstance(sums, dict):
+        raise CorruptError("lists no files", where=str(folder / "manifest.json"))
     for name in FILES:
-        expected, found = manifest["sha256"].get(name), None
+        expected, found = sums.get(name), None
         if (folder / name).is_file():
             found = _digest(folder / name)
         if found != expected:
@@ -135,9 +143,11 @@ def verify(folder: Path) -> None:
 def _fill(module: torch.nn.Module, prefix: str, tensors: Mapping[str, Tensor]) -> None:
     own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     expected = module.state_dict()
-    if own.keys() != expected.keys():
-        odd = sorted(own.keys() ^ expected.keys())[0]
-        raise CorruptError("weights do not fit the configuration", where=prefix + odd)
+    odd = sorted(own.keys() ^ expected.keys()) or [
+        k for k in own if own[k].shape != expected[k].shape
+    ]
+    if odd:
+        raise CorruptError("weights do not fit the configuration", where=prefix + odd[0])
     module.load_state_dict({k: v.to(expected[k].dtype) for k, v in own.items()})
 
 

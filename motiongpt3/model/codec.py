@@ -132,8 +132,7 @@ class Codec:
         frames = round(seconds * fps)
         if fps == self.fps and frames == len(joints):
             return joints
-        at = np.minimum((np.arange(frames) + 1) * self.fps / fps - 1, len(joints) - 1)
-        at = np.maximum(at, 0)
+        at = np.minimum(np.arange(frames) * self.fps / fps, len(joints) - 1)
         before = np.floor(at).astype(int)
         after = np.minimum(before + 1, len(joints) - 1)
         share = (at - before)[:, None, None]

@@ -17,7 +17,7 @@ from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Turn
 from motiongpt3.model.tokenizer import check_prompt
 from motiongpt3.motion.motion import Motion
-from motiongpt3.motion.stitch import bridge, follow, lead
+from motiongpt3.motion.stitch import bridge, ease, follow, lead
 
 _CONTEXT_FRAMES = 80
 """How much of an observed motion is looked at on either side of what is made."""
@@ -150,6 +150,9 @@ class MotionGPT:
         request = Request(turn, (here.features, there.features), frames, 0, covers_told=True)
         made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
         middle = self.codec.at_rate(bridge(made, here.joints, there.joints), start.fps, seconds)
+        if start.fps != self.codec.fps:
+            middle = ease(middle, np.asarray(start.joints, np.float64), start.fps)
+            middle = ease(middle[::-1], np.asarray(end.joints[::-1], np.float64), start.fps)[::-1]
         return self._joined([start.joints, middle, end.joints], start, {"text": text, "seed": seed})
 
     def edit(
@@ -177,7 +180,8 @@ class MotionGPT:
         made = self.generate(text or self.caption(motion), seconds, **how)
         assert isinstance(made, Motion)
         if last == len(motion):
-            return made
+            joints = self.codec.at_rate(made.joints, motion.fps, seconds)
+            return self._joined([joints], motion, {"text": text, "seed": seed})
         rest = self.codec.observed(motion[last:], _CONTEXT_FRAMES, last=False)
         opening = self.codec.at_rate(lead(made.joints, rest.joints), motion.fps, seconds)
         return self._joined([opening, motion.joints[last:]], motion, {"text": text, "seed": seed})
@@ -247,6 +251,8 @@ class MotionGPT:
             request = Request(turn, (seen.features,), frames, parts)
             made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
             added = self.codec.at_rate(follow(made, seen.joints), motion.fps, missing)
+            if motion.fps != self.codec.fps:
+                added = ease(added, np.asarray(grown.joints, np.float64), motion.fps)
             grown = self._joined([grown.joints, added], motion, {})
             parts += 1
         origin = {"text": text, "seed": seed, "predictions": parts}

@@ -249,7 +249,7 @@ def _smooth(v: Float[np.ndarray, "T n"]) -> Float[np.ndarray, "T n"]:
     return windows @ (kernel / kernel.sum())
 
 
-def check_joints(joints: np.ndarray, skeleton: Skeleton) -> None:
+def check_joints(joints: np.ndarray, skeleton: Skeleton, least: int = 2) -> None:
     """Refuse what cannot be a clip of this skeleton.
 
     Raises:
@@ -262,7 +262,7 @@ def check_joints(joints: np.ndarray, skeleton: Skeleton) -> None:
             where="joints",
             hint=f"{skeleton.name} needs (frames, {expected}, 3)",
         )
-    if len(joints) < 2:
+    if len(joints) < least:
         raise InputError(
             f"{len(joints)} frame(s)", where="joints", hint="velocities need two frames or more"
         )

@@ -38,8 +38,7 @@ class Motion:
     def __post_init__(self) -> None:
         joints = np.ascontiguousarray(self.joints, np.float32)
         object.__setattr__(self, "joints", joints)
-        if len(joints) != 1:  # a single pose is a motion too, though it has no velocity
-            check_joints(joints, self.skeleton)
+        check_joints(joints, self.skeleton, least=1)  # a pose is a motion too, without velocity
         if not (np.isfinite(self.fps) and 1e-3 < self.fps < 1e4):
             raise InputError(f"fps is {self.fps}", where="fps", hint="frames per second, e.g. 20")
 

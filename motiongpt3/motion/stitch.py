@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 _BLEND_FRAMES = 14
 """How long the difference in pose and velocity at a seam takes to fade out."""
+_EASE_SECONDS = 0.35
 _RECENT_FRAMES = 7
 """How far back to look for how sharply the observed motion has been turning."""
 _SHARPEST = 0.12
@@ -52,12 +53,20 @@ def bridge(
     a, b = len(before), len(after)
     placed = _move(made, *_alignment(made[:a], before))
     turn, shift, pivot = _alignment(placed[len(made) - b :], after)
-    share = _smooth_step(np.arange(len(made)), a - 1, len(made) - b)
+    share = _smooth_step(np.arange(len(made), dtype=float), a - 1, len(made) - b)
     root = placed[:, :1] * [1, 0, 1]
     turned = _turn(placed - root, share * turn) + root
     moved_root = _turn(placed[:, 0] * [1, 0, 1] - pivot, turn) + pivot + shift
     gap = (turned + share[:, None, None] * (moved_root[:, None] - root))[a : len(made) - b]
     return gap + _seam(gap, before) + _seam(gap[::-1], after[::-1])[::-1]
+
+
+def ease(
+    made: Float[np.ndarray, "T J 3"], before: Float[np.ndarray, "A J 3"], fps: float
+) -> Float[np.ndarray, "T J 3"]:
+    """Let a made motion, brought to another frame rate, take over from the observed one there."""
+    offset, velocity = _next_pose(before) - made[0], _velocity(before) - _first_step(made)
+    return made + _fade(offset, velocity, len(made), round(_EASE_SECONDS * fps))
 
 
 def _seam(
@@ -126,10 +135,13 @@ def _turn(v: Float[np.ndarray, "*_"], angle: float | np.ndarray) -> Float[np.nda
 
 
 def _fade(
-    offset: Float[np.ndarray, "J 3"], velocity: Float[np.ndarray, "J 3"], frames: int
+    offset: Float[np.ndarray, "J 3"],
+    velocity: Float[np.ndarray, "J 3"],
+    frames: int,
+    longest: int = _BLEND_FRAMES,
 ) -> Float[np.ndarray, "T J 3"]:
     """A cubic that starts with an offset and a velocity and comes to rest at zero."""
-    length = max(1, min(_BLEND_FRAMES, frames - 1))
+    length = max(1, min(longest, frames - 1))
     u = np.minimum(np.arange(frames) / length, 1)[:, None, None]
     return (2 * u**3 - 3 * u**2 + 1) * offset + (u**3 - 2 * u**2 + u) * length * velocity
 

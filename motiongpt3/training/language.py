@@ -125,7 +125,7 @@ class LanguageJob:
     def _examples(self, step: int, rng: np.random.Generator) -> list[Example]:
         tasks, shares = list(self.stage.tasks), np.array(list(self.stage.tasks.values()))
         examples = []
-        for index in self.order.clips(step):
+        for index in self.order.clips(step).tolist():
             task = tasks[int(rng.choice(len(tasks), p=shares / shares.sum()))]
             if task is Task.PLAIN and self.data.corpus and rng.random() < 0.3:
                 examples.append(Example(self.turns.sentence(rng), {}))

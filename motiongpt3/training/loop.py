@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from safetensors import safe_open
@@ -45,6 +45,7 @@ class Schedule:
         return self.lr * min(1.0, (step + 1) / self.warmup) * cosine
 
 
+@runtime_checkable
 class Job(Protocol):
     """What a stage trains and how it fares on a step."""
 

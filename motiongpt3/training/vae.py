@@ -61,7 +61,7 @@ class VAEJob:
         """Normalised features of a step."""
         rng = self.order.rng(step)
         clips = []
-        for index in self.order.clips(step):
+        for index in self.order.clips(step).tolist():
             clip = self.data.features(index, mirrored=rng.random() < 0.5)
             clips.append(self._cropped(clip, rng))
         padded, length = pad(clips)
