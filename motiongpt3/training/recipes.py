@@ -87,7 +87,7 @@ NANO = Recipe(
     ),
     model=BimodalConfig(
         gpt=GPTConfig(context=256, width=256, layers=6, heads=4, dropout=0.0),
-        diffusion=DiffusionConfig(condition=256, width=360, dropout=0.0),
+        diffusion=DiffusionConfig(condition=256, width=360, dropout=0.0, prediction="v"),
     ),
     stages=(
         LanguageRecipe(
@@ -115,7 +115,7 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="generate",
-            schedule=Schedule(steps=900, batch=128, lr=1e-3),
+            schedule=Schedule(steps=450, batch=128, lr=1e-3),
             stage=LanguageStage(
                 tasks={Task.TEXT_TO_MOTION: 1.0},
                 text_frozen=True,
@@ -126,7 +126,7 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="align",
-            schedule=Schedule(steps=250, batch=64, lr=8e-4),
+            schedule=Schedule(steps=80, batch=64, lr=8e-4),
             stage=LanguageStage(
                 tasks={
                     Task.TEXT_TO_MOTION: 0.35,
@@ -142,11 +142,11 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="finetune",
-            schedule=Schedule(steps=700, batch=64, lr=6e-4),
+            schedule=Schedule(steps=540, batch=64, lr=1e-3),
             stage=LanguageStage(
                 tasks={
-                    Task.TEXT_TO_MOTION: 0.4,
-                    Task.MOTION_TO_TEXT: 0.3,
+                    Task.TEXT_TO_MOTION: 0.5,
+                    Task.MOTION_TO_TEXT: 0.2,
                     Task.PREDICTION: 0.1,
                     Task.INBETWEEN: 0.1,
                     Task.CAPTION_TO_SECONDS: 0.1,
