@@ -87,18 +87,23 @@ def prepare(
                 rows.append(features)
                 first += len(features)
             progress(source.name, len(records))
+    if not records:
+        raise InputError("no usable clips", where=", ".join(map(str, sources)))
+    if _all_published(published, sources):
+        config = replace(config, hip_sign="released")
+    corpus = [text for source in sources for text in _corpus(source)]
+    return _write(out, records, np.concatenate(rows), corpus, (config, rejected))
+
+
+def _all_published(published: set[bool], sources: Sequence[Path]) -> bool:
+    """Whether the features are the sources' own, which carry the released hip sign."""
     if len(published) > 1:
         raise InputError(
             "some sources publish features and some do not",
             where=", ".join(map(str, sources)),
             hint="their headings follow different conventions; prepare them apart",
         )
-    if True in published:
-        config = replace(config, hip_sign="released")
-    if not records:
-        raise InputError("no usable clips", where=", ".join(map(str, sources)))
-    corpus = [text for source in sources for text in _corpus(source)]
-    return _write(out, records, np.concatenate(rows), corpus, (config, rejected))
+    return True in published
 
 
 def _parts(

@@ -71,18 +71,19 @@ class MotionGPT:
         texts = [check_prompt(t) for t in ([text] if isinstance(text, str) else text)]
         wanted = self._seconds(texts, seconds)
         each = checked_samples(samples)
-        requests = []
-        for caption, length in zip(texts, wanted, strict=True):
-            first = min(length, self.codec.longest / self.codec.fps)
-            for index in range(each):
-                requests.append(self._request(caption, first, index))
+        longest = self.codec.longest / self.codec.fps
+        requests = [
+            self._request(caption, min(length, longest), index)
+            for caption, length in zip(texts, wanted, strict=True)
+            for index in range(each)
+        ]
         made = self.maker.make(requests, seed, sampling)
         motions = []
         for n, features in enumerate(made):
             caption, length = texts[n // each], wanted[n // each]
             origin = {"text": caption, "seed": seed, "sample": n % each}
             motion = self._motion(features, origin)
-            if length > motion.seconds:
+            if length > longest:
                 motion = self._extended(motion, length, caption, (seed, sampling))
             motions.append(motion)
         return motions[0] if isinstance(text, str) and samples is None else motions
