@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from motiongpt3.motion.features import Layout
 
-_RIDGE = 1e-2
-"""Keeps control points finite when a clip has fewer frames than points."""
+_STIFFNESS = 1e-3
+"""Weight of the control points' second differences: decides where frames do not."""
 _WHITENING = 0.5
 """0 leaves the components' spread as it is, 1 makes all equal; between: coarse ones are larger."""
 _YAW_ARM, _PATH_WEIGHT = 0.4, 0.3
@@ -81,7 +81,7 @@ class SplinePath(nn.Module):
         inside = _inside(length, features.shape[1])[..., None]
         steps = torch.where(inside, features[..., :3], 0)
         channels = torch.cat([steps.cumsum(1), features[..., 3 : self.channels]], -1)
-        gram = basis.mT @ basis + _RIDGE * torch.eye(self.points, device=basis.device)
+        gram = basis.mT @ basis + _stiffness(self.points).to(basis)
         return torch.linalg.solve(gram, basis.mT @ channels).flatten(1)
 
     @torch.no_grad()
@@ -136,6 +136,12 @@ class SplinePath(nn.Module):
         scale = scale * ((spread / scale) ** 2).mean().sqrt()
         self.scale.copy_(scale)
         self.decoder.copy_(scale[:, None] * axes.T / self.metres)
+
+
+def _stiffness(points: int) -> Float[Tensor, "P P"]:
+    """Penalty on bending; unlike a plain ridge it does not pull an end of the path to zero."""
+    bend = torch.diff(torch.eye(points), n=2, dim=0)
+    return _STIFFNESS * (bend.mT @ bend) + 1e-6 * torch.eye(points)
 
 
 def _inside(length: Int[Tensor, "B"], frames: int) -> Bool[Tensor, "B T"]:

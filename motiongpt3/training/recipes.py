@@ -87,7 +87,7 @@ NANO = Recipe(
     ),
     model=BimodalConfig(
         gpt=GPTConfig(context=256, width=256, layers=6, heads=4, dropout=0.0),
-        diffusion=DiffusionConfig(condition=256, width=360, dropout=0.0, prediction="v"),
+        diffusion=DiffusionConfig(condition=256, width=360, dropout=0.0, draws=16, prediction="v"),
     ),
     stages=(
         LanguageRecipe(

@@ -33,6 +33,8 @@ class Wording:
 
     varied: float = 0.6
     """Share of questions whose caption is reworded."""
+    canonical: float = 0.5
+    """Share of questions put as they are at inference; the others are put in many ways."""
     with_caption: float = 0.5
     """Share of predictions and in-betweenings that are told what happens."""
 
@@ -51,7 +53,10 @@ class TurnMaker:
         caption = self.caption(index, mirrored, rng)
         told, made, frames = self._parts(task, features, rng)
         with_caption = bool(rng.random() < self.wording.with_caption)
-        template = self.templates.draw(task, rng, with_caption)
+        if rng.random() < self.wording.canonical:
+            template = self.templates.canonical(task, with_caption)
+        else:
+            template = self.templates.draw(task, rng, with_caption)
         if task is Task.MOTION_TO_TEXT or task is Task.SECONDS_TO_CAPTION:
             asked = caption  # answers are learned as written, only questions are reworded
         else:
