@@ -23,6 +23,12 @@ def load(path: str | Path | None = None, device: str = "cpu") -> MotionGPT:
         CorruptError: when a file of the model is damaged.
     """
     _check_device(device)
+    if path is None and not SHIPPED.is_dir():
+        raise InputError(
+            "this version ships without a trained model",
+            where="model",
+            hint="train one with `motiongpt3 train nano` and name its folder",
+        )
     folder = SHIPPED if path is None else Path(path)
     if not folder.is_dir():
         folder = _from_hub(str(path))
