@@ -113,7 +113,6 @@ def fit(job: Job, stage: Stage, report: Report) -> None:
     stage.folder.mkdir(parents=True, exist_ok=True)
     device = next(job.module.parameters()).device.type
     autocast = torch.autocast(device, torch.bfloat16, enabled=use_bf16(stage.precision, device))
-    torch.set_flush_denormal(True)  # moments of weights that get no gradient fade into them
     job.module.train()
     started = time.monotonic()
     with open(stage.folder / f"{stage.name}.jsonl", "a", encoding="utf-8") as log:
