@@ -11,6 +11,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _PATHS))
 
 import pytest
 import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 if os.environ.get("MOTIONGPT3_TYPECHECK", "1") != "0":
@@ -22,6 +23,8 @@ from motiongpt3.data.folder import data_folder
 from motiongpt3.errors import InputError
 
 torch.set_num_threads(1)
+settings.register_profile("patient", deadline=None)  # a busy machine is not a fault
+settings.load_profile("patient")
 
 NO_DATA = "needs real capture"
 

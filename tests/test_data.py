@@ -221,11 +221,11 @@ def test_the_order_is_a_function_of_seed_and_step() -> None:
 def test_clips_are_drawn_by_weight_with_others_of_their_length() -> None:
     weights = np.array([0.5, 0.25, *[0.25 / 48] * 48])
     lengths = np.random.default_rng(1).integers(20, 197, 50)
-    order = Order(weights, lengths, batch=32, seed=0)
+    order = Order(weights, lengths, batch=32, seed=0, pool=8)
     drawn = [order.clips(step) for step in range(400)]
     share = np.bincount(np.concatenate(drawn), minlength=50) / (400 * 32)
     np.testing.assert_allclose(share, weights, atol=0.015)
-    even = Order(np.full(50, 0.02), lengths, batch=32, seed=0)
+    even = Order(np.full(50, 0.02), lengths, batch=32, seed=0, pool=8)
     spread = np.mean([np.ptp(lengths[even.clips(step)]) for step in range(80)])
     assert spread < 0.4 * np.ptp(lengths)
 

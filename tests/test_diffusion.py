@@ -284,3 +284,19 @@ def test_impossible_sizes_are_refused(wrong):
         replace(TINY, **wrong)
     with pytest.raises(ValueError, match="1 generators for 2 motions"):
         make().sample(torch.randn(2, 2, 16), item_generators(0, [0]), Sampling())
+
+
+@pytest.mark.parametrize("prediction", TARGETS)
+def test_a_gaussian_start_draws_that_gaussian_before_any_training(prediction) -> None:
+    torch.manual_seed(0)
+    config = replace(TINY, gaussian_start=True, prediction=prediction)
+    head = DiffusionHead(config).eval()
+    spread = torch.tensor([3.0, 0.5, 0.2])
+    head.spread.copy_(spread)
+    number = 1500
+    sampling = Sampling("ddim", steps=250, guidance=1.0)
+    hidden = torch.randn(number, config.slots, config.condition)
+    drawn = head.sample(hidden, item_generators(0, range(number)), sampling)
+    assert torch.allclose(drawn.std(0) / spread, torch.ones(3), atol=0.08)
+    assert (drawn.mean(0).abs() < 0.08 * spread).all()
+    assert drawn.T.corrcoef().fill_diagonal_(0).abs().max() < 0.08

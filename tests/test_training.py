@@ -21,14 +21,16 @@ from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import MOTION, TEXT, GPTConfig
 from motiongpt3.model.tokenizer import Tokenizer
 from motiongpt3.model.vae import MotionVAE, VAEConfig
-from motiongpt3.training.language import LanguageJob
+from motiongpt3.training.language import LanguageJob, LanguageStage
 from motiongpt3.training.loop import Schedule, Stage, fit
 from motiongpt3.training.train import train
 from motiongpt3.training.turns import TurnMaker, Wording
 from motiongpt3.training.vae import VAEJob, VAELoss
 
 SCHEDULE = Schedule(steps=6, batch=4, lr=3e-3, warmup=2)
-STAGES = {stage.name: stage.stage for stage in tiny().stages}
+PAPER = LanguageStage({Task.TEXT_TO_MOTION: 1.0}, text_frozen=True, text_weight=0.0)
+"""The paper's Stage I: the words are read without gradient, and only motion is learned."""
+STAGES = {**{stage.name: stage.stage for stage in tiny().stages}, "paper": PAPER}
 
 
 class Killed(Exception):
@@ -167,7 +169,8 @@ def test_a_stage_changes_what_it_says_and_nothing_else(data, tokenizer, tmp_path
     expected = {
         "text": {"text"},
         "understand": {"text"},
-        "generate": {"motion", "head"},  # nobody is told about a motion
+        "generate": {"text", "motion", "head", "understanding"},
+        "paper": {"motion", "head"},  # nobody is told about a motion
         "align": {"motion", "head", "understanding"},
         "finetune": {"text", "motion", "head", "understanding"},
     }

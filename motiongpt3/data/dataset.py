@@ -19,9 +19,6 @@ from motiongpt3.data.prepare import VERSION, Record, content_hash
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.motion.symmetry import feature_mirror
 
-_POOL = 8
-"""Batches drawn together and sorted by length, so that a batch holds clips of similar length."""
-
 
 class MotionText:
     """Features and captions of one split of a processed set."""
@@ -109,14 +106,17 @@ class Order:
     lengths: Int[np.ndarray, "N"]
     batch: int
     seed: int
+    pool: int = 1
+    """Batches drawn together and sorted by length: more waste less on padding, but put clips of
+    like kind side by side."""
 
     def clips(self, step: int) -> Int[np.ndarray, "B"]:
         """Clip indices of a step: drawn by weight, grouped by length within a pool of steps."""
-        pool, turn = divmod(step, _POOL)
+        pool, turn = divmod(step, self.pool)
         rng = np.random.default_rng([self.seed, pool])
-        drawn = rng.choice(len(self.weights), _POOL * self.batch, p=self.weights)
+        drawn = rng.choice(len(self.weights), self.pool * self.batch, p=self.weights)
         drawn = drawn[np.argsort(self.lengths[drawn], kind="stable")]
-        return drawn.reshape(_POOL, self.batch)[rng.permutation(_POOL)[turn]]
+        return drawn.reshape(self.pool, self.batch)[rng.permutation(self.pool)[turn]]
 
     def rng(self, step: int) -> np.random.Generator:
         """The generator of every other choice of a step: mirroring, cropping, captions."""

@@ -123,11 +123,12 @@ def _segments(path: Path) -> dict[tuple[float, float], list[str]]:
             raise InputError(
                 "expected caption#words#from#to", where=f"{path}:{number}", hint="HumanML3D's form"
             )
+        wrong = InputError(f"from {found[3]} to {found[4]} is no part", where=f"{path}:{number}")
         try:
             start, stop = (float(np.nan_to_num(float(found[i]))) for i in (3, 4))
-        except ValueError:
-            start, stop = 1.0, 0.0
+        except ValueError as error:
+            raise wrong from error
         if start > stop or (start == stop != 0):
-            raise InputError(f"from {found[3]} to {found[4]} is no part", where=f"{path}:{number}")
-        segments.setdefault((float(start), float(stop)), []).append(found[1].strip())
+            raise wrong
+        segments.setdefault((start, stop), []).append(found[1].strip())
     return segments

@@ -48,6 +48,12 @@ class Bimodal(nn.Module):
         self.register_buffer("latent_scale", torch.ones(()))
         """Brings the VAE's latents to unit spread; set once the VAE is trained."""
 
+    def set_spread(self, spread: Float[Tensor, " Z"]) -> None:
+        """Learn how the VAE's latents spread, given each component's standard deviation."""
+        self.latent_scale.copy_(1 / (spread**2).mean().sqrt())
+        if self.config.diffusion.gaussian_start:
+            self.heads.diffusion.spread.copy_(spread * self.latent_scale)
+
     def forward(
         self,
         tokens: Tokens,
@@ -97,7 +103,13 @@ class Bimodal(nn.Module):
         self, prompt: Tokens, told: Float[Tensor, "n Z"], stop: int, limit: int
     ) -> list[list[int]]:
         """The likeliest answer to each prompt, token by token, until `stop` or `limit` tokens."""
-        cache, logits = self.read(prompt, told)
+        return self.answer(*self.read(prompt, told), stop, limit)
+
+    @torch.no_grad()
+    def answer(
+        self, cache: KVCache, logits: Float[Tensor, "B V"], stop: int, limit: int
+    ) -> list[list[int]]:
+        """The likeliest continuation of prompts that have been read."""
         answers: list[list[int]] = [[] for _ in range(len(logits))]
         open_rows = torch.ones(len(logits), dtype=torch.bool)
         for _ in range(limit):

@@ -12,7 +12,7 @@ from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.motion.features import features_to_joints, joints_to_features
 from motiongpt3.motion.feet import plant_feet
-from motiongpt3.motion.motion import Motion
+from motiongpt3.motion.motion import Motion, interpolated
 from motiongpt3.motion.skeleton import HUMANML3D, KIT
 
 _TRUST_METRES = 0.1
@@ -132,8 +132,4 @@ class Codec:
         frames = round(seconds * fps)
         if fps == self.fps and frames == len(joints):
             return joints
-        at = np.minimum(np.arange(frames) * self.fps / fps, len(joints) - 1)
-        before = np.floor(at).astype(int)
-        after = np.minimum(before + 1, len(joints) - 1)
-        share = (at - before)[:, None, None]
-        return joints[before] * (1 - share) + joints[after] * share
+        return interpolated(joints, np.arange(frames) * self.fps / fps)

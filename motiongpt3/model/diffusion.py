@@ -53,6 +53,9 @@ class DiffusionConfig:
     """Noise levels tried per latent in one training step."""
     prediction: Prediction = "epsilon"
     """What the denoiser says: the noise, the clean latent, or their mixture v."""
+    gaussian_start: bool = False
+    """Before training the head removes noise as is best for independent Gaussians (`spread`), so
+    that the network only learns what is told and what hangs together. The paper's does not."""
     pool_heads: int = 4
     dropout: float = 0.1
     """In the pooling layer only."""
@@ -71,6 +74,7 @@ class DiffusionHead(nn.Module):
     """Draws motion latents given hidden states, and learns to."""
 
     alpha_bar: Float[Tensor, " levels"]
+    spread: Float[Tensor, " Z"]
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
@@ -82,6 +86,10 @@ class DiffusionHead(nn.Module):
         alpha_bar = linear_alpha_bar(config.train_steps, config.beta_start, config.beta_end)
         self.levels: list[float] = alpha_bar.tolist()
         self.register_buffer("alpha_bar", alpha_bar.float(), persistent=False)
+        if config.gaussian_start:
+            self.register_buffer("spread", torch.ones(config.latent))
+            nn.init.zeros_(self.denoiser.out.weight)
+            nn.init.zeros_(self.denoiser.out.bias)
 
     def loss(
         self,
@@ -105,7 +113,7 @@ class DiffusionHead(nn.Module):
         dropped = torch.rand(number, 1, generator=generator, device=device) < c.drop_condition
         keep = self.alpha_bar[t, None]
         noisy = keep.sqrt() * latents + (1 - keep).sqrt() * noise
-        said = self.denoiser(noisy, t, torch.where(dropped, conditions[-1], told))
+        said = self._said(noisy, t, torch.where(dropped, conditions[-1], told))
         return F.mse_loss(said, training_target(c.prediction, latents, noise, keep))
 
     @torch.no_grad()
@@ -130,7 +138,7 @@ class DiffusionHead(nn.Module):
 
         def clean(x: Float[Tensor, "N Z"], t: int) -> Float[Tensor, "N Z"]:
             level = torch.tensor([t], device=x.device)
-            said = self.denoiser(torch.cat([x, x]) if guided else x, level, condition)
+            said = self._said(torch.cat([x, x]) if guided else x, level, condition)
             if guided:
                 told, untold = said.chunk(2)
                 said = untold + sampling.guidance * (told - untold)
@@ -144,6 +152,24 @@ class DiffusionHead(nn.Module):
         if not len(hidden):
             return hidden.new_zeros(0, self.config.latent)
         return run_sampler(clean, noise(), self.levels, sampling, noise)
+
+    def _said(
+        self, x: Float[Tensor, "N Z"], t: Int[Tensor, " n"], condition: Float[Tensor, "N W"]
+    ) -> Float[Tensor, "N Z"]:
+        """The prediction about noisy latents, `t` as for the denoiser.
+
+        With a Gaussian start the network's output moves the clean guess by standard deviations of
+        what x leaves open: the preconditioning of Karras et al. 2022, for every component apart.
+        """
+        if not self.config.gaussian_start:
+            return self.denoiser(x, t, condition)
+        keep = self.alpha_bar[t, None]
+        variance = keep * self.spread**2 + 1 - keep
+        moved = self.denoiser(x / variance.sqrt(), t, condition)
+        open_ = ((1 - keep) / variance).sqrt() * self.spread
+        clean = keep.sqrt() * self.spread**2 / variance * x + open_ * moved
+        noise = (x - keep.sqrt() * clean) / (1 - keep).sqrt()
+        return training_target(self.config.prediction, clean, noise, keep)
 
 
 def item_generators(seed: int, indices: Sequence[int]) -> list[Generator]:

@@ -18,6 +18,7 @@ from motiongpt3.model.tokenizer import check_prompt
 BATCH = 64
 """Motions made or read in one pass."""
 LONGEST_SECONDS = 60.0
+MOST_SAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,6 @@ def check_seed(seed: int) -> None:
 
 def checked_samples(samples: int | None) -> int:
     """The number of samples asked for, 1 where it is not said."""
-    if samples is not None and not 1 <= samples <= 1000:
-        raise InputError(f"{samples} samples", where="samples", hint="1 to 1000")
+    if samples is not None and not 1 <= samples <= MOST_SAMPLES:
+        raise InputError(f"{samples} samples", where="samples", hint=f"1 to {MOST_SAMPLES}")
     return samples or 1

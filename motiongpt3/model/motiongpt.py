@@ -12,7 +12,14 @@ from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.codec import Codec
 from motiongpt3.model.length import LengthReader
-from motiongpt3.model.maker import BATCH, Maker, Request, check_length, checked_samples
+from motiongpt3.model.maker import (
+    BATCH,
+    MOST_SAMPLES,
+    Maker,
+    Request,
+    check_length,
+    checked_samples,
+)
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Turn
 from motiongpt3.model.tokenizer import check_prompt
@@ -84,7 +91,7 @@ class MotionGPT:
             origin = {"text": caption, "seed": seed, "sample": n % each}
             motion = self._motion(features, origin)
             if length > longest:
-                motion = self._extended(motion, length, caption, (seed, sampling))
+                motion = self._extended(motion, length, caption, (seed, n % each, sampling))
             motions.append(motion)
         return motions[0] if isinstance(text, str) and samples is None else motions
 
@@ -125,7 +132,7 @@ class MotionGPT:
             text: what is to happen, if it should be told.
         """
         check_length(seconds, 0.2)
-        return self._extended(motion, motion.seconds + seconds, text, (seed, sampling))
+        return self._extended(motion, motion.seconds + seconds, text, (seed, 0, sampling))
 
     def inbetween(
         self,
@@ -194,9 +201,9 @@ class MotionGPT:
         parts = (instruction,) if motion is None else (instruction, Field.MOTION)
         prompt = self.packer.pack([Turn(parts, "text")])
         latents = self.codec.latents(list(told))
-        _, scores = self.network.read(prompt, latents)
+        cache, scores = self.network.read(prompt, latents)
         if int(scores.argmax()) != self.tokenizer.som:
-            ids = self.network.write_text(prompt, latents, self.tokenizer.eos, _CAPTION_TOKENS)[0]
+            ids = self.network.answer(cache, scores, self.tokenizer.eos, _CAPTION_TOKENS)[0]
             return self.tokenizer.decode(ids).strip()
         named = re.search(r"(\d+(?:\.\d+)?) ?s(?:ec(?:ond)?s?)?\b", instruction)
         seconds = float(named[1]) if named else self.lengths.read([instruction])[0]
@@ -237,10 +244,17 @@ class MotionGPT:
         return captions
 
     def _extended(
-        self, motion: Motion, seconds: float, text: str | None, how: tuple[int, Sampling | None]
+        self,
+        motion: Motion,
+        seconds: float,
+        text: str | None,
+        how: tuple[int, int, Sampling | None],
     ) -> Motion:
-        """The motion and predictions, one after the other, until it lasts `seconds`."""
-        seed, sampling = how
+        """The motion and predictions, one after the other, until it lasts `seconds`.
+
+        `how` holds seed, sample index and sampling; every part has noise of its own.
+        """
+        seed, sample, sampling = how
         parts = 0
         grown = motion
         while seconds - grown.seconds > 0.5 / motion.fps:
@@ -249,7 +263,8 @@ class MotionGPT:
             missing = min(seconds - grown.seconds, longest)
             frames = max(self.codec.shortest, round(missing * self.codec.fps))
             turn = self.maker.turn(Task.PREDICTION, frames / self.codec.fps, text)
-            request = Request(turn, (seen.features,), frames, parts)
+            index = sample + MOST_SAMPLES * parts
+            request = Request(turn, (seen.features,), frames, index)
             made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
             added = self.codec.at_rate(follow(made, seen.joints), motion.fps, missing)
             if motion.fps != self.codec.fps:

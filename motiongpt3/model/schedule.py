@@ -29,7 +29,7 @@ def linear_alpha_bar(levels: int, start: float, end: float) -> Float[Tensor, " L
 
 
 def training_target(
-    prediction: Prediction, latents: Latents, noise: Latents, keep: Float[Tensor, "N 1"]
+    prediction: Prediction, latents: Latents, noise: Latents, keep: Float[Tensor, "#N 1"]
 ) -> Latents:
     """What the network learns to say about `keep.sqrt() * latents + (1 - keep).sqrt() * noise`."""
     match prediction:

@@ -16,8 +16,6 @@ from motiongpt3.motion.features import Layout
 
 _STIFFNESS = 1e-3
 """Weight of the control points' second differences: decides where frames do not."""
-_WHITENING = 0.5
-"""0 leaves the components' spread as it is, 1 makes all equal; between: coarse ones are larger."""
 _YAW_ARM, _PATH_WEIGHT = 0.4, 0.3
 """Metres that one radian of heading moves a limb; what a metre of root path counts against one
 of a joint."""
@@ -46,6 +44,7 @@ class SplinePath(nn.Module):
     mean: Tensor
     metres: Tensor
     scale: Tensor
+    spread: Tensor
 
     def __init__(self, points: int, layout: Layout, latent: int):
         super().__init__()
@@ -55,7 +54,8 @@ class SplinePath(nn.Module):
         self.register_buffer("decoder", torch.zeros(latent, size))
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("metres", torch.ones(size))
-        self.register_buffer("scale", torch.ones(latent))
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("spread", torch.ones(latent))
 
     def encode(
         self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]
@@ -109,13 +109,15 @@ class SplinePath(nn.Module):
         still = basis @ self.mean.view(shape[1:])[:, 3:]
         ways = (ways * metres[:, None]).flatten(0, 1) / trust
         missing = ((features[seen, 3 : self.channels] - still) * metres).flatten() / trust
-        spread = self.scale**2 / (self.scale**2).mean()
-        precision = ways.mT @ ways + torch.diag(1 / spread)
+        precision = ways.mT @ ways + torch.diag(1 / self.spread**2)
         return latent + torch.linalg.solve(precision, ways.mT @ (missing - ways @ latent))
 
     @torch.no_grad()
     def fit(self, points: Float[Tensor, "N PC"], std: Float[Tensor, "F"]) -> None:
         """Set the path to the principal components of many clips' control points.
+
+        Components keep their spread, the coarse ones the widest, in a unit that makes their mean
+        variance one: diffusion then settles what a motion does before how it does it.
 
         Args:
             points: what `control_points` gives for the training clips.
@@ -132,10 +134,9 @@ class SplinePath(nn.Module):
             (points - self.mean) * self.metres, q=latent + 32, niter=6
         )
         spread, axes = spread[:latent] / len(points) ** 0.5, axes[:, :latent]
-        scale = spread**_WHITENING
-        scale = scale * ((spread / scale) ** 2).mean().sqrt()
-        self.scale.copy_(scale)
-        self.decoder.copy_(scale[:, None] * axes.T / self.metres)
+        self.scale.copy_((spread**2).mean().sqrt())
+        self.spread.copy_(spread / self.scale)
+        self.decoder.copy_(self.scale * axes.T / self.metres)
 
 
 def _stiffness(points: int) -> Float[Tensor, "P P"]:

@@ -78,7 +78,7 @@ class MotionVAE(nn.Module):
             self.spline = SplinePath(config.spline_points, layout, latent)
             # The transformers start silent: before training, the linear path is the whole VAE.
             self.gain = nn.Parameter(torch.zeros(2, width))
-            self.log_variance = nn.Parameter(torch.full((width,), -5.0))
+            self.log_variance = nn.Parameter(torch.full((width,), -7.0))
             nn.init.zeros_(self.out.weight)
             nn.init.zeros_(self.out.bias)
 

@@ -89,11 +89,7 @@ class Motion:
         if fps == self.fps:
             return self
         frames = max(1, round(len(self) * fps / self.fps))
-        at = np.minimum(np.arange(frames) * self.fps / fps, len(self) - 1)
-        before = np.floor(at).astype(int)
-        after = np.minimum(before + 1, len(self) - 1)
-        share = (at - before)[:, None, None]
-        joints = self.joints[before] * (1 - share) + self.joints[after] * share
+        joints = interpolated(self.joints, np.arange(frames) * self.fps / fps)
         return replace(self, joints=joints, fps=fps, decoded=None)
 
     def mirror(self) -> "Motion":
@@ -155,3 +151,14 @@ class Motion:
 
             formats.write(self, path, **options)
         return path
+
+
+def interpolated(
+    joints: Float[np.ndarray, "T J 3"], at: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n J 3"]:
+    """Joints at fractional frame numbers, linear between neighbours; the last frame is held."""
+    at = np.minimum(at, len(joints) - 1)
+    before = np.floor(at).astype(int)
+    after = np.minimum(before + 1, len(joints) - 1)
+    share = (at - before)[:, None, None]
+    return joints[before] * (1 - share) + joints[after] * share

@@ -83,11 +83,13 @@ NANO = Recipe(
         config=VAEConfig(
             layers=3, feedforward=512, dropout=0.0, frames_per_token=4, spline_points=48
         ),
-        schedule=Schedule(steps=1500, batch=64, lr=4e-4),
+        schedule=Schedule(steps=150, batch=64, lr=1e-4, average=0.98),
     ),
     model=BimodalConfig(
         gpt=GPTConfig(context=256, width=256, layers=6, heads=4, dropout=0.0),
-        diffusion=DiffusionConfig(condition=256, width=360, dropout=0.0, draws=16, prediction="v"),
+        diffusion=DiffusionConfig(
+            condition=256, width=360, dropout=0.0, draws=8, prediction="v", gaussian_start=True
+        ),
     ),
     stages=(
         LanguageRecipe(
@@ -101,6 +103,7 @@ NANO = Recipe(
                     Task.SECONDS_TO_CAPTION: 0.1,
                 },
                 words_only=True,
+                wording=Wording(canonical=0.0),
             ),
         ),
         LanguageRecipe(
@@ -110,18 +113,22 @@ NANO = Recipe(
                 tasks={Task.TEXT_TO_MOTION: 0.7, Task.CAPTION_TO_SECONDS: 0.15, Task.PLAIN: 0.15},
                 words_only=True,
                 in_words=True,
-                wording=Wording(varied=0.8),
+                wording=Wording(varied=0.8, canonical=0.0),
             ),
         ),
         LanguageRecipe(
             name="generate",
-            schedule=Schedule(steps=450, batch=128, lr=1e-3),
+            schedule=Schedule(steps=3000, batch=64, lr=1e-3),
             stage=LanguageStage(
-                tasks={Task.TEXT_TO_MOTION: 1.0},
-                text_frozen=True,
-                text_weight=0.0,
+                tasks={
+                    Task.TEXT_TO_MOTION: 0.85,
+                    Task.MOTION_TO_TEXT: 0.1,
+                    Task.CAPTION_TO_SECONDS: 0.05,
+                },
+                text_weight=0.3,
                 motion_weight=1.0,
-                head_rate=1.5,
+                head_rate=1.2,
+                wording=Wording(canonical=0.85),
             ),
         ),
         LanguageRecipe(
@@ -136,13 +143,13 @@ NANO = Recipe(
                 },
                 text_frozen=True,
                 motion_weight=1.0,
-                head_rate=1.5,
+                head_rate=1.2,
                 wording=Wording(varied=0.6),
             ),
         ),
         LanguageRecipe(
             name="finetune",
-            schedule=Schedule(steps=540, batch=64, lr=1e-3),
+            schedule=Schedule(steps=1400, batch=64, lr=1e-3),
             stage=LanguageStage(
                 tasks={
                     Task.TEXT_TO_MOTION: 0.5,
@@ -152,7 +159,7 @@ NANO = Recipe(
                     Task.CAPTION_TO_SECONDS: 0.1,
                 },
                 motion_weight=1.0,
-                head_rate=1.5,
+                head_rate=1.2,
             ),
         ),
     ),

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from motiongpt3.data.dataset import MotionText, Order
 from motiongpt3.data.tasks import Task, Templates
@@ -34,10 +36,10 @@ class Run:
         recipe = self.recipe
         return Stage(name, schedule, self.folder, recipe.seed * 100 + number, recipe.precision)
 
-    def order(self, batch: int, balance: float, number: int) -> Order:
+    def order(self, batch: int, balance: float, number: int, pool: int = 1) -> Order:
         """The order in which a stage sees the data."""
         weights = self.data.weights(balance)
-        return Order(weights, self.data.lengths(), batch, self.recipe.seed * 100 + number)
+        return Order(weights, self.data.lengths(), batch, self.recipe.seed * 100 + number, pool)
 
 
 def train(recipe: Recipe, data: Path, out: Path, report: Report, resume: bool = False) -> Path:
@@ -60,9 +62,9 @@ def train(recipe: Recipe, data: Path, out: Path, report: Report, resume: bool = 
     tokenizer = _tokenizer(run)
     vae = train_vae(run)
     model = _language_model(recipe, tokenizer).to(device)
-    scale = latent_scale(vae, run)
+    spread = latent_spread(vae, run)
     for number, language in enumerate(recipe.stages, 1):
-        model.latent_scale.fill_(scale)
+        model.set_spread(spread)
         train_stage(run, (model, vae, tokenizer), language, number)
     bundle = Bundle(vae, model, tokenizer, run.data.mean, run.data.std, _card(run))
     return save(bundle, out / "model")
@@ -73,7 +75,7 @@ def train_vae(run: Run) -> MotionVAE:
     recipe = run.recipe.vae
     torch.manual_seed(run.recipe.seed)
     vae = MotionVAE(recipe.config).to(run.device)
-    order = run.order(recipe.schedule.batch, recipe.balance, 0)
+    order = run.order(recipe.schedule.batch, recipe.balance, 0, pool=8)
     job = VAEJob(vae, run.data, order, recipe.loss)
     stage = run.stage("vae", recipe.schedule, 0)
     if not stage.state.is_file():
@@ -119,11 +121,11 @@ def _language_model(recipe: Recipe, tokenizer: Tokenizer) -> Bimodal:
 
 
 @torch.no_grad()
-def latent_scale(vae: MotionVAE, run: Run) -> float:
-    """What brings the VAE's latents to unit spread, as diffusion expects them."""
+def latent_spread(vae: MotionVAE, run: Run) -> Float[Tensor, " Z"]:
+    """Standard deviation of every component of the VAE's latents."""
     job = VAEJob(vae, run.data, run.order(64, 0.5, 99), replace(run.recipe.vae.loss, crop=0.0))
-    latents = torch.cat([vae.encode(*job.batch(step)).mean for step in range(16)])
-    return 1 / float(latents.std())
+    latents = torch.cat([vae.encode(*job.batch(step)).mean for step in range(64)])
+    return latents.flatten(1).std(0)
 
 
 def _card(run: Run) -> Mapping[str, object]:
