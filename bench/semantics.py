@@ -2,6 +2,7 @@
 
 python bench/semantics.py [--model PATH] [--seeds 4] [--seconds auto] [--json OUT]
 python bench/semantics.py --real      # the same rules on real clips, and who else meets them
+python bench/semantics.py --captions val --guidance 2   # choose settings, away from the prompts
 
 Prompts and classes are in bench/prompts.toml, rules in motiongpt3/evaluation/rules.py.
 """
@@ -11,7 +12,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from rich.progress import track
 
 from motiongpt3 import MotionGPTError
 from motiongpt3.data.folder import data_folder
-from motiongpt3.data.sources import Clip, read_clips
+from motiongpt3.data.sources import SPLITS, Clip, read_clips
 from motiongpt3.evaluation.physics import skate
 from motiongpt3.evaluation.rules import Named, Rule, passes
 from motiongpt3.evaluation.semantics import travel
+from motiongpt3.model.sampling import Sampling
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -105,8 +107,26 @@ def read_classes(path: Path = PROMPTS) -> list[Asked]:
     return classes
 
 
-def generated(classes: Sequence[Asked], model: Any, seeds: int, seconds: float | None) -> Motions:
+def asked_in_captions(classes: Sequence[Asked], split: str) -> list[Asked]:
+    """The classes, asked for by captions of their real clips in a split instead of prompts."""
+    captions: dict[str, list[str]] = defaultdict(list)
+    for clip in real_clips((split,)):
+        captions[f"{clip.source}/{clip.label}"] += clip.captions
+    rng = np.random.default_rng(0)
+    chosen = []
+    for asked in classes:
+        said = sorted({text for label in asked.real for text in captions[label]})
+        if said:
+            picked = rng.permutation(said)[:BATCH].tolist()
+            chosen.append(replace(asked, prompts=tuple(picked)))
+    return chosen
+
+
+def generated(
+    classes: Sequence[Asked], model: Any, seeds: int, seconds: float | None, guidance: float
+) -> Motions:
     """What the model makes of every prompt with every seed."""
+    sampling = Sampling(guidance=guidance)
     motions: dict[str, list[Moved]] = defaultdict(list)
     jobs = [
         (asked, seed, first)
@@ -116,15 +136,16 @@ def generated(classes: Sequence[Asked], model: Any, seeds: int, seconds: float |
     ]
     for asked, seed, first in track(jobs, "generating"):
         prompts = list(asked.prompts[first : first + BATCH])
-        for i, made in enumerate(model.generate(prompts, seconds=seconds, seed=seed), first):
-            motions[asked.name].append(Moved(made.resample(20).joints, (seed, i)))
+        made = model.generate(prompts, seconds=seconds, seed=seed, sampling=sampling)
+        for i, motion in enumerate(made, first):
+            motions[asked.name].append(Moved(motion.resample(20).joints, (seed, i)))
     return motions
 
 
-def real_clips() -> Iterator[Clip]:
+def real_clips(splits: tuple[str, ...] = SPLITS) -> Iterator[Clip]:
     """Every clip of motion5h and motion_extra."""
     for name in ("motion5h", "motion_extra"):
-        yield from read_clips(data_folder() / name)
+        yield from read_clips(data_folder() / name, splits)
 
 
 def captured(classes: Sequence[Asked], clips: Sequence[Clip]) -> Motions:
@@ -231,6 +252,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=4)
     length: Callable[[str], float | None] = lambda s: None if s == "auto" else float(s)  # noqa: E731
     parser.add_argument("--seconds", type=length, default=None, help="a number, or auto")
+    parser.add_argument("--guidance", type=float, default=Sampling().guidance)
+    parser.add_argument("--captions", choices=SPLITS, metavar="SPLIT",
+                        help="ask by captions of real clips in this split")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--real", action="store_true", help="judge real clips instead")
     return parser.parse_args()
@@ -251,7 +275,10 @@ def main() -> int:
         import motiongpt3
 
         model = motiongpt3.load(chosen.model) if chosen.model else motiongpt3.load()
-        motions, target = generated(classes, model, chosen.seeds, chosen.seconds), None
+        if chosen.captions:
+            classes = asked_in_captions(classes, chosen.captions)
+        motions = generated(classes, model, chosen.seeds, chosen.seconds, chosen.guidance)
+        target = None
     rows, slides = rows_of(classes, motions, target), skates(motions)
     print_rows(rows)
     met = print_verdict(rows, slides)

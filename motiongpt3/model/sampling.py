@@ -21,7 +21,7 @@ class Sampling:
     """dpm++: second order, good in 10 steps. ddim: first order. ddpm: the paper's, 100 steps."""
     steps: int = 10
     """Denoising steps; each runs the head once for the whole batch."""
-    guidance: float = 3.0
+    guidance: float = 2.0
     """How far to push away from the unconditional guess; 1 follows the caption unguided."""
 
     def __post_init__(self) -> None:
