@@ -4,6 +4,7 @@ import os
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from motiongpt3.errors import InputError, ResourceError
@@ -47,11 +48,11 @@ def prompt(text: str) -> str:
     return check_prompt(text)
 
 
-def sampling(options: Namespace) -> Sampling | None:
-    """How to sample, where the user said anything about it."""
+def sampling(options: Namespace, usual: Sampling) -> Sampling | None:
+    """How to sample, where the user said anything about it: as usual but for that."""
     names = ("sampler", "steps", "guidance")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return Sampling(**given) if given else None
+    return replace(usual, **given) if given else None
 
 
 def outputs(paths: Sequence[Path], samples: int = 1) -> None:

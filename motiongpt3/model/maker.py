@@ -11,7 +11,7 @@ from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.codec import Codec
 from motiongpt3.model.diffusion import item_generators
-from motiongpt3.model.sampling import Sampling
+from motiongpt3.model.sampling import UNGUIDED, Sampling
 from motiongpt3.model.sequence import Packer, Turn
 from motiongpt3.model.tokenizer import check_prompt
 
@@ -61,7 +61,8 @@ class Maker:
             prompt = self.packer.pack([r.turn for r in batch])
             told = self.codec.latents([f for r in batch for f in r.told])
             noise = item_generators(seed, [r.index for r in batch])
-            latents = self.network.make_latents(prompt, told, noise, sampling or Sampling())
+            usual = UNGUIDED if len(told) else Sampling()
+            latents = self.network.make_latents(prompt, told, noise, sampling or usual)
             for row, request in enumerate(batch):
                 if request.covers_told:
                     head, tail = request.told

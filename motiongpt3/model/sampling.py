@@ -41,3 +41,7 @@ class Sampling:
                 where="guidance",
                 hint="a finite number, 1 for no guidance",
             )
+
+
+UNGUIDED = Sampling(guidance=1.0)
+"""For motions that go on from others, unless told otherwise: what is observed needs no emphasis."""
