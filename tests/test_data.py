@@ -238,6 +238,9 @@ def test_what_is_rare_is_drawn_more_often(train_split: MotionText) -> None:
         assert weights.sum() == pytest.approx(1)
         assert weights[labels == "wave"].sum() == pytest.approx(wanted)
     assert 1 / 3 < train_split.weights()[labels == "wave"].sum() < 1 / 2
+    # Classes below `rare` are drawn as in the data, here two clips against four at four's rate.
+    weights = train_split.weights(1.0, rare=4)
+    assert weights[labels == "wave"].sum() == pytest.approx(1 / 2)
 
 
 def test_padding() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from motiongpt3.data.aside import with_aside
 from motiongpt3.data.english import lexicon, parse
 from motiongpt3.data.variation import Variation, vary
 from motiongpt3.motion.mirror import mirror_words
@@ -133,6 +134,19 @@ def test_real_captions_keep_their_sides(data: Path) -> None:
     for caption in {c["text"] for line in lines for c in json.loads(line)["captions"]}:
         varied = vary(caption, rng)
         assert words(varied, ["left", "right"]) == words(caption, ["left", "right"]), varied
+
+
+@given(st.sampled_from(CAPTIONS), st.integers(0, 2**32 - 1))
+def test_asides_add_words_and_keep_what_is_done(caption: str, seed: int) -> None:
+    told = with_aside(caption, np.random.default_rng(seed))
+    assert told == with_aside(caption, np.random.default_rng(seed))
+    assert told != caption
+    actor = r"^(a|the|this|one) (person|human|figure|individual|character)|^some(one|body)"
+    action = re.sub(actor, "", caption, flags=re.IGNORECASE).rstrip(".").split()
+    rest = iter(told.replace(".", "").split())
+    assert all(any(word == other for other in rest) for word in action), told  # in order
+    sides = ["left", "right", "both"]
+    assert words(told.replace("right now", ""), sides) == words(caption, sides)
 
 
 @pytest.mark.parametrize(

@@ -49,15 +49,19 @@ class MotionText:
         """Frames of every clip."""
         return np.array([r.frames for r in self.records])
 
-    def weights(self, power: float = 0.5) -> Float[np.ndarray, "N"]:
+    def weights(self, power: float = 0.5, rare: int = 1) -> Float[np.ndarray, "N"]:
         """Sampling probability of every clip.
 
         A class of n clips is drawn in proportion to n ** (1 - power): 0 keeps the data as it is,
         1 draws every class equally often. Between them, a hundred repetitions of one exercise do
         not drown what is rare.
+
+        Args:
+            rare: clips of classes smaller than this are drawn as if it had this many, so that
+                hundreds of classes with one clip each do not drown the others in their turn.
         """
         count = Counter((r.source, r.label) for r in self.records)
-        w = np.array([count[r.source, r.label] ** -power for r in self.records])
+        w = np.array([max(rare, count[r.source, r.label]) ** -power for r in self.records])
         return w / w.sum()
 
 

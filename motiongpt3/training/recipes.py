@@ -37,6 +37,9 @@ class LanguageRecipe:
     schedule: Schedule
     stage: LanguageStage
     balance: float = 0.5
+    """As in `VAERecipe`."""
+    rare: int = 1
+    """Clips of classes with fewer clips than this are not drawn more often than those with it."""
 
 
 @dataclass(frozen=True)
@@ -149,18 +152,21 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="finetune",
-            schedule=Schedule(steps=1400, batch=64, lr=1e-3),
+            schedule=Schedule(steps=4000, batch=64, lr=1e-3),
             stage=LanguageStage(
                 tasks={
-                    Task.TEXT_TO_MOTION: 0.5,
-                    Task.MOTION_TO_TEXT: 0.2,
-                    Task.PREDICTION: 0.1,
-                    Task.INBETWEEN: 0.1,
+                    Task.TEXT_TO_MOTION: 0.6,
+                    Task.MOTION_TO_TEXT: 0.15,
+                    Task.PREDICTION: 0.08,
+                    Task.INBETWEEN: 0.07,
                     Task.CAPTION_TO_SECONDS: 0.1,
                 },
                 motion_weight=1.0,
                 head_rate=1.2,
+                wording=Wording(canonical=0.75, asides=0.35),
             ),
+            balance=0.6,
+            rare=10,
         ),
     ),
 )

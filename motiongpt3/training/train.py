@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -36,9 +37,10 @@ class Run:
         recipe = self.recipe
         return Stage(name, schedule, self.folder, recipe.seed * 100 + number, recipe.precision)
 
-    def order(self, batch: int, balance: float, number: int, pool: int = 1) -> Order:
+    def order(
+        self, batch: int, weights: Float[np.ndarray, "N"], number: int, pool: int = 1
+    ) -> Order:
         """The order in which a stage sees the data."""
-        weights = self.data.weights(balance)
         return Order(weights, self.data.lengths(), batch, self.recipe.seed * 100 + number, pool)
 
 
@@ -75,7 +77,7 @@ def train_vae(run: Run) -> MotionVAE:
     recipe = run.recipe.vae
     torch.manual_seed(run.recipe.seed)
     vae = MotionVAE(recipe.config).to(run.device)
-    order = run.order(recipe.schedule.batch, recipe.balance, 0, pool=8)
+    order = run.order(recipe.schedule.batch, run.data.weights(recipe.balance), 0, pool=8)
     job = VAEJob(vae, run.data, order, recipe.loss)
     stage = run.stage("vae", recipe.schedule, 0)
     if not stage.state.is_file():
@@ -91,7 +93,8 @@ def train_stage(
     number: int,
 ) -> None:
     """One stage of the language model."""
-    order = run.order(language.schedule.batch, language.balance, number)
+    weights = run.data.weights(language.balance, language.rare)
+    order = run.order(language.schedule.batch, weights, number)
     job = LanguageJob(model, run.data, order, language.stage)
     fit(job, run.stage(language.name, language.schedule, number), run.report)
 
@@ -123,7 +126,9 @@ def _language_model(recipe: Recipe, tokenizer: Tokenizer) -> Bimodal:
 @torch.no_grad()
 def latent_spread(vae: MotionVAE, run: Run) -> Float[Tensor, " Z"]:
     """Standard deviation of every component of the VAE's latents."""
-    job = VAEJob(vae, run.data, run.order(64, 0.5, 99), replace(run.recipe.vae.loss, crop=0.0))
+    job = VAEJob(
+        vae, run.data, run.order(64, run.data.weights(), 99), replace(run.recipe.vae.loss, crop=0.0)
+    )
     latents = torch.cat([vae.encode(*job.batch(step)).mean for step in range(64)])
     return latents.flatten(1).std(0)
 

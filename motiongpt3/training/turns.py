@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from motiongpt3.data.aside import with_aside
 from motiongpt3.data.dataset import MotionText
 from motiongpt3.data.tasks import Field, Task, Templates, format_seconds, render
 from motiongpt3.data.variation import vary
@@ -35,6 +36,8 @@ class Wording:
     """Share of questions whose caption is reworded."""
     canonical: float = 0.5
     """Share of questions put as they are at inference; the others are put in many ways."""
+    asides: float = 0.0
+    """Share of captions in questions with words around them that say nothing about the motion."""
     with_caption: float = 0.5
     """Share of predictions and in-betweenings that are told what happens."""
 
@@ -72,8 +75,12 @@ class TurnMaker:
         return mirror_words(caption) if mirrored else caption
 
     def reworded(self, caption: str, rng: np.random.Generator) -> str:
-        """The caption, or the same in other words."""
-        return vary(caption, rng) if rng.random() < self.wording.varied else caption
+        """The caption, or the same in other words and with words around it."""
+        if rng.random() < self.wording.varied:
+            caption = vary(caption, rng)
+        if self.wording.asides and rng.random() < self.wording.asides:
+            caption = with_aside(caption, rng)
+        return caption
 
     def sentence(self, rng: np.random.Generator) -> Turn:
         """A sentence of the text-only corpus, to be learned word by word."""

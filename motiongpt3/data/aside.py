@@ -1,0 +1,59 @@
+"""Words around a caption that say nothing about the motion, as strangers add them.
+
+Who acts may have a trade, the scene may have a place or a reason, and speech has fillers. Captions
+of recorded motion have none of this, so a small model that never met it lets a stray noun decide
+what is done. The word lists are in asides.toml: everyday nouns, taken without regard to any prompt.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_ANYBODY = re.compile(
+    r"^(?:(?:a|the|this|one) (?:person|human|figure|individual|character)|some(?:one|body))\b", re.I
+)
+_TRADE, _START, _FILLER = 0.4, 0.25, 0.3
+"""Chances of a trade in place of "a person", of a beginning, and of a filler; with none, or by
+even chance, an ending."""
+
+
+def with_aside(text: str, rng: np.random.Generator) -> str:
+    """The same request with a trade, a place, a reason or a filler around it."""
+    table = _table()
+    stop = text[-1] if text.endswith((".", "?", "!")) else ""
+    words = text.removesuffix(stop)
+    if rng.random() < _TRADE:
+        words = _ANYBODY.sub(f"{_pick(['a', 'the'], rng)} {_pick(table['trades'], rng)}", words)
+    if rng.random() < _FILLER:
+        parts = words.split(" ")
+        parts.insert(int(rng.integers(len(parts) + 1)), _pick(table["fillers"], rng))
+        words = " ".join(parts)
+    if rng.random() < _START:
+        words = f"{_filled(table['starts'], rng)} {words}"
+    elif words == text.removesuffix(stop) or rng.random() < 0.5:
+        words = f"{words} {_filled(table['ends'], rng)}"
+    return (words.upper() if text.isupper() else words) + stop
+
+
+def _filled(patterns: Sequence[str], rng: np.random.Generator) -> str:
+    return _pick(patterns, rng).replace("$", _pick(_table()["things"], rng))
+
+
+def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
+    return options[int(rng.integers(len(options)))]
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, list[str]]:
+    path = Path(__file__).with_name("asides.toml")
+    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {k: v if isinstance(v, list) else v.split() for k, v in raw.items()}
