@@ -123,7 +123,7 @@ def asked_in_captions(classes: Sequence[Asked], split: str) -> list[Asked]:
 
 
 def generated(
-    classes: Sequence[Asked], model: Any, seeds: int, seconds: float | None, guidance: float
+    classes: Sequence[Asked], model: Any, seeds: int, seconds: float | None, guidance: float | None
 ) -> Motions:
     """What the model makes of every prompt with every seed."""
     sampling = Sampling(guidance=guidance)
@@ -252,7 +252,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=4)
     length: Callable[[str], float | None] = lambda s: None if s == "auto" else float(s)  # noqa: E731
     parser.add_argument("--seconds", type=length, default=None, help="a number, or auto")
-    parser.add_argument("--guidance", type=float, default=Sampling().guidance)
+    parser.add_argument("--guidance", type=float, help="scale; the model's own if not given")
     parser.add_argument("--captions", choices=SPLITS, metavar="SPLIT",
                         help="ask by captions of real clips in this split")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the figures here")

@@ -12,7 +12,7 @@ import torch
 
 from motiongpt3.errors import CorruptError, InputError, MotionGPTError, NonFiniteError
 from motiongpt3.model.bimodal import Bimodal, BimodalConfig
-from motiongpt3.model.checkpoint import FILES, SHIPPED, Bundle, load_bundle, save, verify
+from motiongpt3.model.checkpoint import FILES, SHIPPED, VERSION, Bundle, load_bundle, save, verify
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import GPTConfig
 from motiongpt3.model.loading import load
@@ -31,7 +31,7 @@ def bundle() -> Bundle:
     gpt = GPTConfig(tokenizer.text_vocab, context=32, width=8, layers=1, heads=2)
     diffusion = DiffusionConfig(latent=8, condition=8, slots=2, width=8, depth=1)
     network = Bimodal(BimodalConfig(gpt, diffusion))
-    network.latent_scale.fill_(0.75)
+    network.heads.latent_scale.fill_(0.75)
     vae.spline.decoder.normal_()
     rng = np.random.default_rng(0)
     mean, std = rng.normal(size=(2, 263)).astype(np.float32)
@@ -46,7 +46,7 @@ def folder(bundle: Bundle, tmp_path: Path) -> Path:
 def reseal(folder: Path) -> None:
     """Make the manifest agree with files that were changed on purpose."""
     sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
-    (folder / "manifest.json").write_text(json.dumps({"version": 1, "sha256": sums}))
+    (folder / "manifest.json").write_text(json.dumps({"version": VERSION, "sha256": sums}))
 
 
 def test_what_is_loaded_is_what_was_saved(bundle: Bundle, folder: Path) -> None:
@@ -127,11 +127,11 @@ def test_an_unknown_device_is_refused_before_anything_is_read(tmp_path: Path) ->
         load(tmp_path / "nowhere", device="abacus")
 
 
-@pytest.mark.parametrize("version", [2, None, "1"])
+@pytest.mark.parametrize("version", [1, VERSION + 1, None, str(VERSION)])
 def test_other_versions_are_refused(folder: Path, version: object) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "version": version}))
-    with pytest.raises(CorruptError, match="this package reads 1"):
+    with pytest.raises(CorruptError, match=f"this package reads {VERSION}"):
         load_bundle(folder)
 
 
@@ -149,7 +149,7 @@ def test_other_versions_are_refused(folder: Path, version: object) -> None:
 def test_weights_that_do_not_fit_the_configuration_are_refused(folder: Path, change) -> None:
     config = json.loads((folder / "config.json").read_text())
     for part, fields in change.items():
-        config[part] |= fields
+        (config if part == "vae" else config["network"])[part] |= fields
     (folder / "config.json").write_text(json.dumps(config))
     reseal(folder)
     with pytest.raises(CorruptError):

@@ -17,6 +17,7 @@ from motiongpt3.model.schedule import (
     dpm_solver,
     linear_alpha_bar,
     run_sampler,
+    straight_alpha_bar,
     to_clean,
     training_target,
     visited_levels,
@@ -31,6 +32,7 @@ LINEAR = {
     "beta_schedule": "linear",
 }
 TARGETS = {"epsilon": "epsilon", "x0": "sample", "v": "v_prediction"}  # ours: diffusers'
+ALL_TARGETS = [*TARGETS, "flow"]
 STEPS = [1, 2, 10, 50]
 
 
@@ -155,7 +157,26 @@ def test_every_number_of_steps_works(sampler):
         assert drawn.isfinite().all()
 
 
-@pytest.mark.parametrize("prediction", TARGETS)
+@pytest.mark.parametrize("steps", [1, 2, 10, 50])
+def test_ddim_on_the_straight_path_is_the_euler_method_of_diffusers(steps):
+    diffusers = pytest.importorskip("diffusers")
+    keep = straight_alpha_bar(1000).tolist()
+    levels = visited_levels(keep, Sampling("ddim", steps))
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000)
+    scheduler.set_timesteps(sigmas=[(t + 0.5) / 1000 for t in levels])
+    x = start_noise()
+    for level, t in zip(levels, scheduler.timesteps, strict=True):
+        x = scheduler.step(made_up(x, level), t, x).prev_sample
+
+    def flow(x: Tensor, t: int) -> Tensor:
+        unit = keep[t] ** 0.5 + (1 - keep[t]) ** 0.5  # from unit variance to the straight path
+        return to_clean("flow", made_up(x / unit, t), x, keep[t])
+
+    first = start_noise() * (keep[levels[0]] ** 0.5 + (1 - keep[levels[0]]) ** 0.5)
+    torch.testing.assert_close(ddim(flow, first, keep, levels), x, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("prediction", ALL_TARGETS)
 def test_every_target_implies_the_clean_latent(prediction):
     clean, noise, keep = torch.randn(4, 3), torch.randn(4, 3), torch.tensor(KEEP[700])
     noisy = keep.sqrt() * clean + (1 - keep).sqrt() * noise
@@ -238,7 +259,7 @@ def test_the_loss_is_repeatable_and_zero_without_motions():
     assert head.sample(hidden[:0], [], Sampling()).shape == (0, 3)
 
 
-@pytest.mark.parametrize("prediction", TARGETS)
+@pytest.mark.parametrize("prediction", ALL_TARGETS)
 def test_the_head_learns_to_draw_what_it_is_told(prediction):
     head = make(prediction=prediction, draws=32, width=96).train()
     told = torch.randn(4, 2, 16)
@@ -286,7 +307,7 @@ def test_impossible_sizes_are_refused(wrong):
         make().sample(torch.randn(2, 2, 16), item_generators(0, [0]), Sampling())
 
 
-@pytest.mark.parametrize("prediction", TARGETS)
+@pytest.mark.parametrize("prediction", ALL_TARGETS)
 def test_a_gaussian_start_draws_that_gaussian_before_any_training(prediction) -> None:
     torch.manual_seed(0)
     config = replace(TINY, gaussian_start=True, prediction=prediction)

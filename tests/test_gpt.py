@@ -8,11 +8,11 @@ from torch import Tensor
 
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model.cache import KVCache
-from motiongpt3.model.gpt import GPT, MOTION, TEXT, GPTConfig, load_gpt2
+from motiongpt3.model.gpt import GPT, MOTION, TEXT, GPTConfig, layer_set, load_gpt2
 
-TINY = GPTConfig(vocab=61, context=48, width=32, layers=4, heads=4, dropout=0.0)
+TINY = GPTConfig(vocab=63, context=48, width=32, layers=4, heads=4, dropout=0.0)
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
-CROSS_MODAL = [0, 2, None]
+CROSS_MODAL = [(), (2, 3), (0, 2), None]
 
 
 def make(seed: int = 0, **changes) -> GPT:
@@ -51,20 +51,23 @@ def test_text_alone_is_gpt2(branches, cross_modal_layers):
     ours = make(branches=branches, cross_modal_layers=cross_modal_layers)
     load_gpt2(ours, theirs.state_dict())
     ids = torch.randint(61, (3, 17))
-    logits = ours.logits(ours(ours.wte(ids), torch.full_like(ids, TEXT)))
+    logits = ours.logits(ours(ours.embed(ids), torch.full_like(ids, TEXT)))[..., :61]
     torch.testing.assert_close(logits, theirs(ids).logits, **CLOSE)
 
 
-def test_gpt2_weights_fit_a_larger_vocabulary_and_a_smaller_context():
+def test_gpt2_weights_fit_a_smaller_context_and_new_ids_start_near_the_mean_word():
     theirs = hugging_face()
-    ours = make(vocab=63, context=20)
+    ours = make(context=20)
     load_gpt2(ours, theirs.transformer.state_dict())  # the hub's own names, without a prefix
     ids = torch.randint(61, (2, 9))
-    logits = ours.logits(ours(ours.wte(ids), torch.zeros_like(ids)))
+    logits = ours.logits(ours(ours.embed(ids), torch.zeros_like(ids)))
     torch.testing.assert_close(logits[..., :61], theirs(ids).logits, **CLOSE)
     mean = theirs.transformer.wte.weight.mean(0)
-    assert (ours.wte.weight[61:] - mean).abs().max() < 1  # drawn around the mean word
-    assert not torch.equal(ours.wte.weight[61], ours.wte.weight[62])
+    assert (ours.control.weight - mean).abs().max() < 1  # drawn around the mean word
+    assert not torch.equal(*ours.control.weight)
+    both = torch.cat([ours.wte.weight, ours.control.weight])
+    every = torch.arange(63)[None]
+    assert torch.equal(ours.embed(every)[0], both[every[0]])
 
 
 def test_gpt2_weights_into_the_motion_branch_leave_text_alone():
@@ -95,7 +98,8 @@ def test_sizes_are_the_papers():
     def size(weights) -> int:
         return sum(p.numel() for p in weights)
 
-    assert size([*paper.branch(TEXT), paper.wte.weight, paper.wpe.weight]) == 124_441_344
+    tables = [paper.wte.weight, paper.control.weight, paper.wpe.weight]
+    assert size([*paper.branch(TEXT), *tables]) == 124_441_344
     # Theirs counts 6 motion tokens and an unused 6-row output layer, which live outside ours.
     assert size(paper.branch(MOTION)) == 85_065_216 - 2 * 6 * 768
     assert size(paper.parameters()) == 124_441_344 + 85_056_000
@@ -123,10 +127,10 @@ def test_two_equal_branches_are_one_stream(cross_modal_layers):
         p.data = one.get_parameter(name.replace("copies.1", "copies.0")).data
     x, modality = torch.randn(2, 9, 32), torch.randint(2, (2, 9))
     torch.testing.assert_close(one(x, modality), two(x, modality), **CLOSE)
-    assert one.branch(TEXT) == one.branch(MOTION) == []
+    assert not one.branch(MOTION) and len(one.branch(TEXT)) == len(two.branch(TEXT))
 
 
-@pytest.mark.parametrize("layers, meets", [(0, False), (1, True), (None, True)])
+@pytest.mark.parametrize("layers, meets", [((), False), ((3,), True), (None, True)])
 def test_modalities_meet_only_in_the_cross_modal_layers(layers, meets):
     gpt = make(cross_modal_layers=layers)
     x = torch.randn(1, 6, 32, requires_grad=True)
@@ -134,6 +138,31 @@ def test_modalities_meet_only_in_the_cross_modal_layers(layers, meets):
     gpt(x, modality)[0, 5].square().mul(torch.arange(32)).sum().backward()
     assert bool(x.grad[0, :3].any()) == meets
     assert x.grad[0, 3:].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "chosen"),
+    [
+        ("all", 3, (0, 1, 2)),
+        ("None", 12, ()),
+        ("last", 4, (3,)),
+        ("last3", 4, (1, 2, 3)),
+        ("first2", 4, (0, 1)),
+        ("odd", 5, (0, 2, 4)),
+        ("even", 5, (1, 3)),
+        ("Ahalf", 5, (0, 1)),
+        ("halfB", 5, (2, 3, 4)),
+        ("midthird", 12, (4, 5, 6, 7)),
+    ],
+)
+def test_the_layer_sets_of_the_ablation(name, layers, chosen):
+    assert layer_set(name, layers) == chosen
+
+
+@pytest.mark.parametrize("name", ["last13", "first0", "some", ""])
+def test_an_unknown_layer_set_is_refused(name):
+    with pytest.raises(InputError, match="of 12 layers"):
+        layer_set(name, 12)
 
 
 def test_no_token_sees_what_comes_after_it():
@@ -189,7 +218,7 @@ def test_a_cached_prompt_continues_as_if_read_in_one_piece(branches, cross_modal
 
 
 def test_padding_in_an_appended_piece_is_not_seen_later():
-    gpt = make(cross_modal_layers=2)
+    gpt = make(cross_modal_layers=(2, 3))
     x, modality, valid = prompts([9, 5])
     cache = KVCache()
     gpt(x[:, :2], modality[:, :2], cache=cache)
@@ -264,7 +293,7 @@ def test_a_sequence_beyond_the_context_is_refused():
         gpt(torch.randn(1, 9, 32), torch.zeros(1, 9, dtype=torch.long))
 
 
-@pytest.mark.parametrize("wrong", [{"branches": 3}, {"heads": 5}, {"cross_modal_layers": 5}])
+@pytest.mark.parametrize("wrong", [{"branches": 3}, {"heads": 5}, {"cross_modal_layers": (4,)}])
 def test_impossible_sizes_are_refused(wrong):
     with pytest.raises(InputError):
         replace(TINY, **wrong)

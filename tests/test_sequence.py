@@ -22,7 +22,7 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="module")
 def packer(tokenizer: Tokenizer) -> Packer:
-    return Packer(tokenizer, K)
+    return Packer(tokenizer, lambda frames, asked: K)
 
 
 def row(tokens: Tokens, at: int) -> list[int]:

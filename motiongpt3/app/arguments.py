@@ -4,7 +4,6 @@ import os
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from motiongpt3.errors import InputError, ResourceError
@@ -48,11 +47,11 @@ def prompt(text: str) -> str:
     return check_prompt(text)
 
 
-def sampling(options: Namespace, usual: Sampling) -> Sampling | None:
+def sampling(options: Namespace) -> Sampling | None:
     """How to sample, where the user said anything about it: as usual but for that."""
     names = ("sampler", "steps", "guidance")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return replace(usual, **given) if given else None
+    return Sampling(**given) if given else None
 
 
 def outputs(paths: Sequence[Path], samples: int = 1) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import motiongpt3
 from motiongpt3.app import arguments
 from motiongpt3.app.show import say, say_json, working
-from motiongpt3.model.sampling import UNGUIDED, Sampling
 
 if TYPE_CHECKING:
     from motiongpt3.motion.motion import Motion
@@ -19,7 +18,7 @@ def generate(options: Namespace) -> int:
     """Text to motion."""
     text = arguments.prompt(options.text)
     arguments.outputs(options.out, options.samples)
-    sampling = arguments.sampling(options, Sampling())
+    sampling = arguments.sampling(options)
     model = _load(options)
     begun = time.perf_counter()
     with working("generating"):
@@ -48,7 +47,7 @@ def predict(options: Namespace) -> int:
     """Continue a clip; its own frames stay as they are."""
     text = None if options.text is None else arguments.prompt(options.text)
     arguments.outputs(options.out)
-    sampling = arguments.sampling(options, UNGUIDED)
+    sampling = arguments.sampling(options)
     clip = _read(options.clip)
     model = _load(options)
     begun = time.perf_counter()
@@ -61,7 +60,7 @@ def inbetween(options: Namespace) -> int:
     """Join two clips by a motion from one to the other."""
     text = None if options.text is None else arguments.prompt(options.text)
     arguments.outputs(options.out)
-    sampling = arguments.sampling(options, UNGUIDED)
+    sampling = arguments.sampling(options)
     start, end = _read(options.start), _read(options.end)
     model = _load(options)
     begun = time.perf_counter()

@@ -30,17 +30,27 @@ from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import GPTConfig
 from motiongpt3.model.tokenizer import Tokenizer
 from motiongpt3.model.vae import MotionVAE, VAEConfig
+from motiongpt3.model.vq import MotionVQ, VQConfig
 
-VERSION = 1
+VERSION = 2
 FILES = ("model.safetensors", "config.json", "tokenizer.json", "card.json")
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints" / "nano"
+
+
+MotionCodec = MotionVAE | MotionVQ
+"""What makes codes of motions, and motions of codes."""
+
+
+def motion_codec(config: VAEConfig | VQConfig) -> MotionCodec:
+    """A motion codec with fresh weights."""
+    return MotionVQ(config) if isinstance(config, VQConfig) else MotionVAE(config)
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """Everything a model consists of."""
 
-    vae: MotionVAE
+    vae: MotionCodec
     network: Bimodal
     tokenizer: Tokenizer
     mean: Float[np.ndarray, " F"]
@@ -63,11 +73,8 @@ def save(bundle: Bundle, folder: Path) -> Path:
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise NonFiniteError("weights are not finite", where=name)
-    config = {
-        "vae": asdict(bundle.vae.config),
-        "gpt": asdict(bundle.network.config.gpt),
-        "diffusion": asdict(bundle.network.config.diffusion),
-    }
+    kind = "vae" if isinstance(bundle.vae, MotionVAE) else "vq"
+    config = {kind: asdict(bundle.vae.config), "network": asdict(bundle.network.config)}
     with atomic_write(folder / "model.safetensors") as path:
         path.write_bytes(to_bytes(tensors))
     for name, content in (("config.json", config), ("card.json", dict(bundle.card))):
@@ -90,8 +97,7 @@ def load_bundle(folder: Path) -> Bundle:
     verify(folder)
     config = _json(folder / "config.json")
     try:
-        vae = MotionVAE(VAEConfig(**config["vae"]))
-        sizes = BimodalConfig(GPTConfig(**config["gpt"]), DiffusionConfig(**config["diffusion"]))
+        vae, sizes = motion_codec(_codec_config(config)), _sizes(config["network"])
     except (KeyError, TypeError, InputError) as error:
         raise CorruptError(
             "not a configuration", where=str(folder / "config.json"), hint=str(error)
@@ -138,6 +144,17 @@ def verify(folder: Path) -> None:
                 where=str(folder / name),
                 hint="the file is damaged; get it again",
             )
+
+
+def _codec_config(config: Mapping[str, Any]) -> VAEConfig | VQConfig:
+    return VQConfig(**config["vq"]) if "vq" in config else VAEConfig(**config["vae"])
+
+
+def _sizes(config: Mapping[str, Any]) -> BimodalConfig:
+    meeting = config["gpt"]["cross_modal_layers"]
+    gpt = {**config["gpt"], "cross_modal_layers": None if meeting is None else tuple(meeting)}
+    parts = {"gpt": GPTConfig(**gpt), "diffusion": DiffusionConfig(**config["diffusion"])}
+    return BimodalConfig(**{**config, **parts})
 
 
 def _fill(module: torch.nn.Module, prefix: str, tensors: Mapping[str, Tensor]) -> None:

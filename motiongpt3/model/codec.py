@@ -1,4 +1,4 @@
-"""Between the motions people have and the latents the model speaks of."""
+"""Between the motions people have and the codes the language model speaks of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import Bundle
+from motiongpt3.model.heads import Codes
+from motiongpt3.model.vae import MotionVAE
 from motiongpt3.motion.features import features_to_joints, joints_to_features
 from motiongpt3.motion.feet import plant_feet
 from motiongpt3.motion.motion import Motion, interpolated
@@ -30,7 +32,7 @@ class Observed:
 
 
 class Codec:
-    """Joints to features to latents and back, with the model's own statistics."""
+    """Joints to features to codes and back, with the model's own statistics."""
 
     longest = 196
     """Frames of the longest clip made or read at once (HumanML3D's limit)."""
@@ -81,25 +83,22 @@ class Codec:
         return [np.asarray(part) for part in np.array_split(features, count)]
 
     @torch.no_grad()
-    def latents(self, clips: Sequence[Float[np.ndarray, "_ F"]]) -> Float[Tensor, "n Z"]:
-        """Posterior means, one row per clip, all in one pass."""
+    def codes(self, clips: Sequence[Float[np.ndarray, "_ F"]]) -> Codes:
+        """What the language model is told of each clip, one row each, all in one pass."""
         if not clips:
-            size = self.vae.config.latents * self.vae.config.width
-            return torch.zeros(0, size, device=self.device)
+            return torch.zeros(0, 0, device=self.device)
         length = torch.tensor([len(c) for c in clips], device=self.device)
         features = torch.zeros(len(clips), int(length.max()), len(self.mean), device=self.device)
         for row, clip in zip(features, clips, strict=True):
             normalised = (torch.tensor(clip, device=self.device) - self.mean) / self.std
             row[: len(clip)] = normalised
-        return self.vae.encode(features, length).mean.flatten(1)
+        return self.vae.to_codes(features, length)
 
     @torch.no_grad()
-    def features(
-        self, latents: Float[Tensor, "n Z"], frames: Sequence[int]
-    ) -> list[Float[np.ndarray, "_ F"]]:
-        """Decoded features of as many frames as asked for, one array per latent."""
+    def features(self, codes: Codes, frames: Sequence[int]) -> list[Float[np.ndarray, "_ F"]]:
+        """Decoded features of as many frames as asked for, one array per code."""
         length = torch.tensor(list(frames), device=self.device)
-        decoded = self.vae.decode(latents.unflatten(1, (self.vae.config.latents, -1)), length)
+        decoded = self.vae.from_codes(codes, length)
         decoded = decoded * self.std + self.mean
         return [row[:n].cpu().numpy() for row, n in zip(decoded, frames, strict=True)]
 
@@ -108,7 +107,7 @@ class Codec:
         self, latent: Float[Tensor, " Z"], head: np.ndarray, tail: np.ndarray, frames: int
     ) -> Float[Tensor, " Z"]:
         """A latent of a whole clip, brought in line with its observed first and last features."""
-        if self.vae.spline is None:
+        if not isinstance(self.vae, MotionVAE) or self.vae.spline is None:
             return latent
         features = torch.zeros(frames, len(self.mean), device=self.device)
         seen = torch.zeros(frames, dtype=torch.bool, device=self.device)

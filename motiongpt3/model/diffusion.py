@@ -23,6 +23,7 @@ from motiongpt3.model.schedule import (
     Prediction,
     linear_alpha_bar,
     run_sampler,
+    straight_alpha_bar,
     to_clean,
     training_target,
 )
@@ -52,7 +53,8 @@ class DiffusionConfig:
     draws: int = 4
     """Noise levels tried per latent in one training step."""
     prediction: Prediction = "epsilon"
-    """What the denoiser says: the noise, the clean latent, or their mixture v."""
+    """What the denoiser says: the noise, the clean latent, their mixture v, or the way from one to
+    the other, which is rectified flow and brings its own noise levels."""
     gaussian_start: bool = False
     """Before training the head removes noise as is best for independent Gaussians (`spread`), so
     that the network only learns what is told and what hangs together. The paper's does not."""
@@ -83,7 +85,11 @@ class DiffusionHead(nn.Module):
         self.denoiser = Denoiser(config)
         self.nothing = nn.Parameter(torch.zeros(config.slots, config.condition))
         """Stands in for the hidden states where the head must draw without being told what."""
-        alpha_bar = linear_alpha_bar(config.train_steps, config.beta_start, config.beta_end)
+        alpha_bar = (
+            straight_alpha_bar(config.train_steps)
+            if config.prediction == "flow"
+            else linear_alpha_bar(config.train_steps, config.beta_start, config.beta_end)
+        )
         self.levels: list[float] = alpha_bar.tolist()
         self.register_buffer("alpha_bar", alpha_bar.float(), persistent=False)
         if config.gaussian_start:
@@ -108,13 +114,23 @@ class DiffusionHead(nn.Module):
         told = conditions[:-1].repeat_interleave(c.draws, 0)
         latents = latents.repeat_interleave(c.draws, 0)
         number = len(latents)
-        t = torch.randint(c.train_steps, (number,), generator=generator, device=device)
+        t = self._drawn_levels(number, generator, device)
         noise = torch.randn(latents.shape, generator=generator, device=device)
         dropped = torch.rand(number, 1, generator=generator, device=device) < c.drop_condition
         keep = self.alpha_bar[t, None]
         noisy = keep.sqrt() * latents + (1 - keep).sqrt() * noise
         said = self._said(noisy, t, torch.where(dropped, conditions[-1], told))
         return F.mse_loss(said, training_target(c.prediction, latents, noise, keep))
+
+    def _drawn_levels(
+        self, number: int, generator: Generator | None, device: torch.device
+    ) -> Int[Tensor, " n"]:
+        """Noise levels to learn: all alike, or for rectified flow the middle ones more often."""
+        levels = self.config.train_steps
+        if self.config.prediction != "flow":
+            return torch.randint(levels, (number,), generator=generator, device=device)
+        normal = torch.randn(number, generator=generator, device=device)
+        return (normal.sigmoid() * levels).long()  # logit-normal, Esser 2024, section 3.1
 
     @torch.no_grad()
     def sample(
@@ -130,7 +146,8 @@ class DiffusionHead(nn.Module):
         """
         if len(generators) != len(hidden):
             raise ValueError(f"{len(generators)} generators for {len(hidden)} motions")
-        guided = sampling.guidance != 1
+        scale = 1.0 if sampling.guidance is None else sampling.guidance
+        guided = scale != 1
         condition = self.pool(hidden)
         if guided:
             without = self.pool(self.nothing[None]).expand_as(condition)
@@ -141,7 +158,7 @@ class DiffusionHead(nn.Module):
             said = self._said(torch.cat([x, x]) if guided else x, level, condition)
             if guided:
                 told, untold = said.chunk(2)
-                said = untold + sampling.guidance * (told - untold)
+                said = untold + scale * (told - untold)
             return to_clean(self.config.prediction, said, x, self.levels[t])
 
         def noise() -> Float[Tensor, "N Z"]:

@@ -10,6 +10,7 @@ and no padding mask is needed, except over cached tokens, where padding lies in 
 Shapes: B batch, T new tokens, S tokens attended to, D width, H heads, V vocabulary.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -25,6 +26,8 @@ from motiongpt3.model.branches import PerBranch, Route, Streams
 from motiongpt3.model.cache import KVCache, attention_mask
 
 TEXT, MOTION = 0, 1
+CONTROL_IDS = 2
+"""The last ids of the vocabulary, `<som>` and `<eom>`, which no pre-trained text model knows."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +44,48 @@ class GPTConfig:
     dropout: float = 0.1
     branches: int = 2
     """2: text and motion have their own weights. 1: one stream for both (ablation)."""
-    cross_modal_layers: int | None = None
-    """In how many of the last layers text and motion may attend to each other; None is all."""
+    cross_modal_layers: tuple[int, ...] | None = None
+    """Layers in which text and motion may attend to each other, from 0; None is all."""
 
     def __post_init__(self) -> None:
         if self.branches not in (1, 2):
             raise InputError(f"{self.branches} branches", where="branches", hint="1 or 2")
         if self.width % self.heads:
             raise InputError(f"{self.heads} heads do not divide width {self.width}", where="heads")
-        if not 0 <= self.meeting_layers <= self.layers:
+        if not set(self.cross_modal_layers or ()) <= set(range(self.layers)):
             raise InputError(
-                f"{self.cross_modal_layers} of {self.layers} layers", where="cross_modal_layers"
+                f"layers {self.cross_modal_layers} of {self.layers}", where="cross_modal_layers"
             )
 
-    @property
-    def meeting_layers(self) -> int:
-        """Number of layers with attention across modalities."""
-        return self.layers if self.cross_modal_layers is None else self.cross_modal_layers
+
+def layer_set(name: str, layers: int) -> tuple[int, ...]:
+    """The layers an ablation of the paper names: "all", "None", "last5", "first3", "odd" ...
+
+    The names are the official code's `attention_mode`; odd and even count layers from 1.
+
+    Raises:
+        InputError: for a name that means nothing, or more layers than there are.
+    """
+    half, third = layers // 2, layers // 3
+    named = {
+        "all": slice(None),
+        "None": slice(0),
+        "odd": slice(0, None, 2),
+        "even": slice(1, None, 2),
+        "Ahalf": slice(half),
+        "halfB": slice(half, None),
+        "firstthird": slice(third),
+        "midthird": slice(third, 2 * layers // 3),
+        "lastthird": slice(2 * layers // 3, None),
+    }
+    counted = re.fullmatch("(first|last)([0-9]*)", name)
+    if counted:
+        number = int(counted[2] or 1)
+        named[name] = slice(number) if counted[1] == "first" else slice(layers - number, None)
+    if name not in named or (counted and not 1 <= number <= layers):
+        known = ", ".join([*named, "firstN", "lastN"])
+        raise InputError(f"no set '{name}' of {layers} layers", where="layers", hint=known)
+    return tuple(range(layers)[named[name]])
 
 
 class Block(nn.Module):
@@ -67,7 +95,8 @@ class Block(nn.Module):
         super().__init__()
         D, n = config.width, config.branches
         self.layer, self.heads, self.dropout = layer, config.heads, config.dropout
-        self.cross_modal = layer >= config.layers - config.meeting_layers
+        meeting = config.cross_modal_layers
+        self.cross_modal = meeting is None or layer in meeting
         self.norm1 = PerBranch(n, lambda: nn.LayerNorm(D, eps=1e-5))
         self.qkv = PerBranch(n, lambda: nn.Linear(D, 3 * D))
         self.proj = PerBranch(n, lambda: nn.Linear(D, D))
@@ -117,7 +146,9 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig):
         super().__init__()
         self.config = config
-        self.wte = nn.Embedding(config.vocab, config.width)
+        self.wte = nn.Embedding(config.vocab - CONTROL_IDS, config.width)
+        self.control = nn.Embedding(CONTROL_IDS, config.width)
+        """`<som>` and `<eom>`: apart, because they are learned while the text branch is frozen."""
         self.wpe = nn.Embedding(config.context, config.width)
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.layers))
         self.norm = PerBranch(config.branches, lambda: nn.LayerNorm(config.width, eps=1e-5))
@@ -177,16 +208,24 @@ class GPT(nn.Module):
             )
         return positions
 
+    def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """Embeddings of text tokens."""
+        words = self.config.vocab - CONTROL_IDS
+        x = self.wte(ids.clamp(max=words - 1))
+        control = self.control((ids - words).clamp(min=0)).to(x.dtype)
+        return torch.where((ids >= words)[..., None], control, x)
+
     def logits(self, hidden: Float[Tensor, "... D"]) -> Float[Tensor, "... V"]:
-        """Scores of the next text token; the output layer is the embedding table itself."""
-        return F.linear(hidden, self.wte.weight)
+        """Scores of the next text token; the output layer is the embedding tables themselves."""
+        tables = (self.wte.weight, self.control.weight)
+        return torch.cat([F.linear(hidden, table) for table in tables], -1)
 
     def branch(self, modality: int) -> list[nn.Parameter]:
-        """The weights only tokens of this modality pass through: what a stage freezes.
+        """The weights tokens of this modality pass through: what a stage freezes.
 
-        Empty where there is a single branch, of which no part belongs to one modality.
+        A single branch counts as the text's, which motion passes through as well.
         """
-        if self.config.branches == 1:
+        if modality >= self.config.branches:
             return []
         layers = [m.of(modality) for m in self.modules() if isinstance(m, PerBranch)]
         return [p for layer in layers for p in layer.parameters()]
@@ -232,7 +271,6 @@ def load_gpt2(gpt: GPT, weights: Mapping[str, Tensor], modality: int = TEXT) -> 
         put_layer(block.mlp.of(modality).down, f"h.{i}.mlp.c_proj")
     put_layer(gpt.norm.of(modality), "ln_f")
     if modality == TEXT:
-        words = len(weights["wte.weight"]) if "wte.weight" in weights else gpt.config.vocab
-        put(gpt.wte.weight[:words], "wte.weight")
-        gpt.wte.weight[words:] += gpt.wte.weight[:words].mean(0)  # new tokens near the mean word
+        put(gpt.wte.weight, "wte.weight")
+        gpt.control.weight += gpt.wte.weight.mean(0)  # new tokens near the mean word
         put(gpt.wpe.weight, "wpe.weight")

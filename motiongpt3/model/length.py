@@ -42,13 +42,13 @@ class LengthReader:
     def belief(self, caption: str) -> Float[Tensor, " lengths"]:
         """Probability of every length from 1.0 to 9.8 seconds."""
         turn = Turn(render(self.question, {Field.CAPTION: caption}), "text")
-        device = self.network.latent_scale.device
-        none = torch.zeros(0, self.network.config.diffusion.latent, device=device)
+        device = self.network.device
+        none = torch.zeros(0, 0, device=device)
         cache, first = self.network.read(self.packer.pack([turn]), none)
         ids = torch.tensor(self.answers, device=device)  # every answer is digit, point, digit
         gpt = self.network.gpt
         modality = torch.full_like(ids[:, :-1], TEXT)
-        hidden = gpt(gpt.wte(ids[:, :-1]), modality, None, cache.expand(len(ids)))
+        hidden = gpt(gpt.embed(ids[:, :-1]), modality, None, cache.expand(len(ids)))
         scores = torch.cat([first.expand(len(ids), 1, -1), gpt.logits(hidden)], 1)
         chosen = scores.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1)
         return chosen.sum(1).softmax(0)

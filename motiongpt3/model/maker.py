@@ -1,7 +1,7 @@
-"""Making motions that were asked for: prompts in batches, latents, features."""
+"""Making motions that were asked for: prompts in batches, codes, features."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.codec import Codec
 from motiongpt3.model.diffusion import item_generators
-from motiongpt3.model.sampling import UNGUIDED, Sampling
+from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Turn
 from motiongpt3.model.tokenizer import check_prompt
 
@@ -37,8 +37,17 @@ class Request:
 class Maker:
     """The generating half of the model."""
 
-    def __init__(self, network: Bimodal, codec: Codec, packer: Packer, templates: Templates):
+    def __init__(
+        self,
+        network: Bimodal,
+        codec: Codec,
+        packer: Packer,
+        templates: Templates,
+        guidance: float = 1.0,
+    ):
+        """`guidance` is the scale at which words ask for a motion unless a caller names one."""
         self.network, self.codec, self.packer, self.templates = network, codec, packer, templates
+        self.guidance = guidance
 
     def turn(self, task: Task, seconds: float, text: str | None) -> Turn:
         """The question of a task in its canonical wording, to be answered with a motion."""
@@ -58,16 +67,19 @@ class Maker:
         for at in range(0, len(order), BATCH):
             rows = order[at : at + BATCH]
             batch = [requests[n] for n in rows]
-            prompt = self.packer.pack([r.turn for r in batch])
-            told = self.codec.latents([f for r in batch for f in r.told])
+            prompt = self.packer.pack([r.turn.lasting([len(f) for f in r.told]) for r in batch])
+            told = self.codec.codes([f for r in batch for f in r.told])
+            frames = [r.frames for r in batch]
             noise = item_generators(seed, [r.index for r in batch])
-            usual = UNGUIDED if len(told) else Sampling()
-            latents = self.network.make_latents(prompt, told, noise, sampling or usual)
+            how = sampling or Sampling()
+            if how.guidance is None:
+                how = replace(how, guidance=1.0 if len(told) else self.guidance)
+            codes = self.network.make(prompt, told, frames, noise, how)
             for row, request in enumerate(batch):
                 if request.covers_told:
                     head, tail = request.told
-                    latents[row] = self.codec.agree(latents[row], head, tail, request.frames)
-            decoded = self.codec.features(latents, [r.frames for r in batch])
+                    codes[row] = self.codec.agree(codes[row], head, tail, request.frames)
+            decoded = self.codec.features(codes, frames)
             made |= dict(zip(rows, decoded, strict=True))
         return [made[n] for n in range(len(requests))]
 

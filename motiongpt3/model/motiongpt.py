@@ -29,6 +29,8 @@ from motiongpt3.motion.stitch import bridge, ease, follow, lead
 _CONTEXT_FRAMES = 80
 """How much of an observed motion is looked at on either side of what is made."""
 _CAPTION_TOKENS = 48
+_GUIDANCE = 2.0
+"""Of models whose card names no scale."""
 
 
 class MotionGPT:
@@ -40,10 +42,9 @@ class MotionGPT:
         self.tokenizer = bundle.tokenizer
         self.codec = Codec(bundle, device)
         self.templates = Templates.load()
-        self.packer = Packer(
-            self.tokenizer, self.network.heads.slots, self.network.latent_scale.device
-        )
-        self.maker = Maker(self.network, self.codec, self.packer, self.templates)
+        self.packer = Packer(self.tokenizer, self.network.heads.slots, self.network.device)
+        guidance = float(self.card.get("guidance", _GUIDANCE))
+        self.maker = Maker(self.network, self.codec, self.packer, self.templates, guidance)
         self.lengths = LengthReader(self.network, self.tokenizer, self.packer, self.templates)
 
     @property
@@ -199,9 +200,8 @@ class MotionGPT:
         instruction = check_prompt(text)
         told = () if motion is None else (self.codec.observed(motion, self.codec.longest).features,)
         parts = (instruction,) if motion is None else (instruction, Field.MOTION)
-        prompt = self.packer.pack([Turn(parts, "text")])
-        latents = self.codec.latents(list(told))
-        cache, scores = self.network.read(prompt, latents)
+        prompt = self.packer.pack([Turn(parts, "text").lasting([len(f) for f in told])])
+        cache, scores = self.network.read(prompt, self.codec.codes(list(told)))
         if int(scores.argmax()) != self.tokenizer.som:
             ids = self.network.answer(cache, scores, self.tokenizer.eos, _CAPTION_TOKENS)[0]
             return self.tokenizer.decode(ids).strip()
@@ -237,8 +237,8 @@ class MotionGPT:
         captions: list[str] = []
         for at in range(0, len(windows), BATCH):
             batch = list(windows[at : at + BATCH])
-            prompt = self.packer.pack([turn] * len(batch))
-            stop, told = self.tokenizer.eos, self.codec.latents(batch)
+            prompt = self.packer.pack([turn.lasting([len(clip)]) for clip in batch])
+            stop, told = self.tokenizer.eos, self.codec.codes(batch)
             answers = self.network.write_text(prompt, told, stop, _CAPTION_TOKENS)
             captions += [self.tokenizer.decode(ids).strip() for ids in answers]
         return captions

@@ -21,8 +21,10 @@ class Sampling:
     """dpm++: second order, good in 10 steps. ddim: first order. ddpm: the paper's, 100 steps."""
     steps: int = 10
     """Denoising steps; each runs the head once for the whole batch."""
-    guidance: float = 2.0
-    """How far to push away from the unconditional guess; 1 follows the caption unguided."""
+    guidance: float | None = None
+    """How far to push away from the unconditional guess; 1 follows the caption unguided. None is
+    the model's own scale where words ask for a motion, and 1 where motions go on from others:
+    what is observed needs no emphasis."""
 
     def __post_init__(self) -> None:
         if self.sampler not in get_args(Sampler):
@@ -35,13 +37,10 @@ class Sampling:
             raise InputError(
                 f"{self.steps} is not a number of steps", where="steps", hint="1 to 1000"
             )
-        if not isinstance(self.guidance, (int, float)) or not math.isfinite(self.guidance):
+        number = isinstance(self.guidance, (int, float)) and math.isfinite(self.guidance)
+        if self.guidance is not None and not number:
             raise InputError(
                 f"{self.guidance} is not a guidance scale",
                 where="guidance",
                 hint="a finite number, 1 for no guidance",
             )
-
-
-UNGUIDED = Sampling(guidance=1.0)
-"""For motions that go on from others, unless told otherwise: what is observed needs no emphasis."""

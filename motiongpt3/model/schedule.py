@@ -16,7 +16,7 @@ from torch import Tensor
 
 from motiongpt3.model.sampling import Sampling
 
-Prediction = Literal["epsilon", "x0", "v"]
+Prediction = Literal["epsilon", "x0", "v", "flow"]
 Latents = Float[Tensor, "N Z"]
 Clean = Callable[[Latents, int], Latents]
 Noise = Callable[[], Latents]
@@ -26,6 +26,16 @@ def linear_alpha_bar(levels: int, start: float, end: float) -> Float[Tensor, " L
     """Share of the latent's variance left at each noise level, for linearly growing beta."""
     beta = torch.linspace(start, end, levels, dtype=torch.float64, device="cpu")
     return (1 - beta).cumprod(0)
+
+
+def straight_alpha_bar(levels: int) -> Float[Tensor, " L"]:
+    """The same for rectified flow (Liu 2022), whose path is (1 - s) latent + s noise.
+
+    Scaled to unit variance it is one more noise schedule, so every sampler walks it too; ddim is
+    then the flow's Euler method.
+    """
+    s = (torch.arange(levels, dtype=torch.float64, device="cpu") + 0.5) / levels
+    return (1 - s) ** 2 / ((1 - s) ** 2 + s**2)
 
 
 def training_target(
@@ -39,6 +49,8 @@ def training_target(
             return latents
         case "v":
             return keep.sqrt() * noise - (1 - keep).sqrt() * latents
+        case "flow":
+            return noise - latents
         case _:
             assert_never(prediction)
 
@@ -52,6 +64,8 @@ def to_clean(prediction: Prediction, said: Latents, x: Latents, keep: float) -> 
             return said
         case "v":
             return math.sqrt(keep) * x - math.sqrt(1 - keep) * said
+        case "flow":
+            return (x - math.sqrt(1 - keep) * said) / (math.sqrt(keep) + math.sqrt(1 - keep))
         case _:
             assert_never(prediction)
 

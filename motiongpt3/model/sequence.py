@@ -6,8 +6,8 @@ control tokens are encoded apart and joined as ids, so that no text can become a
 Shapes: B sequences, T tokens.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -30,6 +30,17 @@ class Turn:
     question: Parts
     answer: Parts | Literal["text", "motion"]
     """"text": the model is to answer; "motion": it has begun to, with `<som>`."""
+    frames: Mapping[Field, int] = field(default_factory=dict)
+    """Length of each motion, where the number of its slots depends on it."""
+
+    def lasting(self, frames: Sequence[int]) -> "Turn":
+        """The same turn, the motions in its question lasting so many frames, in their order."""
+        fields = [part for part in self.question if isinstance(part, Field)]
+        return replace(self, frames=dict(zip(fields, frames, strict=True)))
+
+
+Slots = Callable[[int, bool], int]
+"""Slots of a motion of so many frames, which is told to the model (False) or asked of it (True)."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +90,9 @@ class _Row:
 
 
 class Packer:
-    """Turns into tokens on a device, for one tokenizer and number of slots."""
+    """Turns into tokens on a device, for one tokenizer and one way to give motions slots."""
 
-    def __init__(self, tokenizer: Tokenizer, slots: int, device: torch.device | None = None):
+    def __init__(self, tokenizer: Tokenizer, slots: Slots, device: torch.device | None = None):
         self.tokenizer, self.slots, self.device = tokenizer, slots, device
         self.newline = tokenizer.encode("\n")
 
@@ -104,14 +115,14 @@ class Packer:
         for at, turn in enumerate(turns):
             row = _Row()
             told += [(at, part) for part in turn.question if isinstance(part, Field)]
-            self._parts(row, turn.question, encode, learn == "all", asked=False)
+            self._parts(row, turn.question, turn.frames, encode, learn == "all", asked=False)
             if turn.question:
                 row.text(self.newline, learn == "all")
             if turn.answer == "motion":
                 row.text([self.tokenizer.som], learn == "all")
             elif not isinstance(turn.answer, str):
                 asked += [(at, part) for part in turn.answer if isinstance(part, Field)]
-                self._parts(row, turn.answer, encode, True, asked=True)
+                self._parts(row, turn.answer, turn.frames, encode, True, asked=True)
                 row.text([self.tokenizer.eos], True)
             rows.append(row)
         return _stack(rows, tuple(told), tuple(asked), self.device)
@@ -120,6 +131,7 @@ class Packer:
         self,
         row: _Row,
         parts: Parts,
+        frames: Mapping[Field, int],
         encode: Callable[[str], list[int]],
         learned: bool,
         asked: bool,
@@ -129,7 +141,7 @@ class Packer:
                 row.text(encode(part), learned)
                 continue
             row.text([self.tokenizer.som], learned)
-            row.slots(self.slots, asked)
+            row.slots(self.slots(frames.get(part, 0), asked), asked)
             row.text([self.tokenizer.eom], False)
 
 

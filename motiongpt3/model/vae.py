@@ -82,6 +82,25 @@ class MotionVAE(nn.Module):
             nn.init.zeros_(self.out.weight)
             nn.init.zeros_(self.out.bias)
 
+    def forward(
+        self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]
+    ) -> tuple[Float[Tensor, "B T F"], Float[Tensor, ""]]:
+        """Reconstruction through a drawn latent, and the posterior's divergence."""
+        posterior = self.encode(features, length)
+        return self.decode(posterior.sample(), length), posterior.kl()
+
+    def to_codes(
+        self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]
+    ) -> Float[Tensor, "B NZ"]:
+        """Posterior means, one row per clip: what the language model is told of motions."""
+        return self.encode(features, length).mean.flatten(1)
+
+    def from_codes(
+        self, codes: Float[Tensor, "B NZ"], length: Int[Tensor, "B"]
+    ) -> Float[Tensor, "B T F"]:
+        """What `decode` makes of rows as `to_codes` gives them."""
+        return self.decode(codes.unflatten(1, (self.config.latents, -1)), length)
+
     def encode(self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]) -> Gaussian:
         """The posterior of each clip; frames past `length` are not looked at."""
         n, per_token = self.config.latents, self.config.frames_per_token

@@ -7,16 +7,16 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from motiongpt3.data.dataset import MotionText, Order, pad
 from motiongpt3.data.tasks import Field, Task
 from motiongpt3.model.bimodal import Bimodal
+from motiongpt3.model.checkpoint import MotionCodec
 from motiongpt3.model.gpt import MOTION, TEXT
+from motiongpt3.model.heads import Codes
 from motiongpt3.model.sequence import Packer, Tokens, Turn
 from motiongpt3.model.tokenizer import Tokenizer
-from motiongpt3.model.vae import MotionVAE
 from motiongpt3.training.turns import Example, TurnMaker, Wording
 
 
@@ -27,6 +27,7 @@ class LanguageStage:
     tasks: Mapping[Task, float]
     """Share of each task in a batch."""
     text_frozen: bool = False
+    """Everything text passes through but the embeddings of `<som>` and `<eom>`."""
     words_only: bool = False
     """No motions: whole questions are learned word by word, which is how the text branch learns
     to read before it meets motion (what GPT-2's pre-training is to the paper)."""
@@ -49,7 +50,7 @@ class LanguageJob:
 
     def __init__(
         self,
-        model: tuple[Bimodal, MotionVAE, Tokenizer],
+        model: tuple[Bimodal, MotionCodec, Tokenizer],
         data: MotionText,
         order: Order,
         stage: LanguageStage,
@@ -57,7 +58,7 @@ class LanguageJob:
         self.module, self.vae, self.tokenizer = model
         self.data, self.order, self.stage = data, order, stage
         self.turns = TurnMaker(data, stage.wording)
-        self.device = self.module.latent_scale.device
+        self.device = self.module.device
         self.packer = Packer(self.tokenizer, self.module.heads.slots, self.device)
         self.mean = torch.tensor(data.mean, device=self.device)
         self.std = torch.tensor(data.std, device=self.device)
@@ -65,17 +66,18 @@ class LanguageJob:
 
     def parameters(self) -> Sequence[tuple[Sequence[nn.Parameter], float]]:
         """Motion branch and understanding head, diffusion head, and text where it is trained."""
-        gpt, heads = self.module.gpt, self.module.heads
+        gpt = self.module.gpt
         text = [*gpt.branch(TEXT), *gpt.wte.parameters(), *gpt.wpe.parameters()]
-        motion = [*gpt.branch(MOTION), *heads.understand.parameters(), heads.motion_out]
+        way_in, way_out = self.module.heads.weights()
         for weight in text:
             weight.requires_grad_(not self.stage.text_frozen)
         groups: list[tuple[Sequence[nn.Parameter], float]] = []
+        groups.append((list(gpt.control.parameters()), 1.0))
         if not self.stage.text_frozen:
             groups.append((text, self.stage.text_rate))
         if not self.stage.words_only:
-            groups.append((motion, 1.0))
-            groups.append((list(heads.diffusion.parameters()), self.stage.head_rate))
+            groups.append(([*gpt.branch(MOTION), *way_in], 1.0))
+            groups.append((way_out, self.stage.head_rate))
         return groups
 
     def samples(self, step: int) -> list[str]:
@@ -88,11 +90,9 @@ class LanguageJob:
         examples = self._examples(step, rng)
         if self.stage.words_only:
             return self._words(examples, rng)
-        if set(self.stage.tasks) == {Task.TEXT_TO_MOTION} and self.stage.text_weight == 0:
-            return self._drawn(examples, rng)
         tokens = self._pack([e.turn for e in examples], rng)
-        latents = self._latents(examples, [*tokens.told_fields, *tokens.asked_fields])
-        told, asked = latents.split([len(tokens.told_fields), len(tokens.asked_fields)])
+        codes = self._codes(examples, [*tokens.told_fields, *tokens.asked_fields])
+        told, asked = codes.split([len(tokens.told_fields), len(tokens.asked_fields)])
         losses = self.module(tokens, told, asked)
         loss = self.stage.text_weight * losses.text + self.stage.motion_weight * losses.motion
         return {"loss": loss, "text": losses.text.detach(), "motion": losses.motion.detach()}
@@ -104,14 +104,8 @@ class LanguageJob:
             else e.turn
             for e in examples
         ]
-        none = self._latents(examples, [])
+        none = self._codes(examples, [])
         return {"loss": self.module(self._pack(turns, rng, "all"), none, none).text}
-
-    def _drawn(self, examples: list[Example], rng: np.random.Generator) -> dict[str, Tensor]:
-        """Text to motion alone: the words are read once, without gradient if they are frozen."""
-        prompt = self._pack([Turn(e.turn.question, "motion") for e in examples], rng)
-        asked = self._latents(examples, [(row, Field.MOTION) for row in range(len(examples))])
-        return {"loss": self.module.loss_after(prompt, asked, self.stage.text_frozen)}
 
     def _pack(
         self,
@@ -134,13 +128,11 @@ class LanguageJob:
         return examples
 
     @torch.no_grad()
-    def _latents(
-        self, examples: list[Example], wanted: Sequence[tuple[int, Field]]
-    ) -> Float[Tensor, "n Z"]:
-        """Posterior means of the wanted motions, all encoded in one call."""
+    def _codes(self, examples: list[Example], wanted: Sequence[tuple[int, Field]]) -> Codes:
+        """Codes of the wanted motions, all made in one call."""
         if not wanted:
-            return torch.zeros(0, self.module.config.diffusion.latent, device=self.device)
+            return torch.zeros(0, 0, device=self.device)
         padded, length = pad([examples[row].motions[name] for row, name in wanted])
         features = (torch.from_numpy(padded).to(self.device) - self.mean) / self.std
-        posterior = self.vae.encode(features, torch.from_numpy(length).to(self.device))
-        return posterior.mean.flatten(1).float()
+        codes = self.vae.to_codes(features, torch.from_numpy(length).to(self.device))
+        return codes.float() if codes.is_floating_point() else codes

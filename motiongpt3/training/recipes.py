@@ -3,13 +3,14 @@
 A recipe is a frozen tree of configs; `dataclasses.replace` or the command line makes the next.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from motiongpt3.data.tasks import Task
 from motiongpt3.model.bimodal import BimodalConfig
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import GPTConfig
 from motiongpt3.model.vae import VAEConfig
+from motiongpt3.model.vq import VQConfig
 from motiongpt3.training.language import LanguageStage
 from motiongpt3.training.loop import Precision, Schedule
 from motiongpt3.training.turns import Wording
@@ -18,9 +19,9 @@ from motiongpt3.training.vae import VAELoss
 
 @dataclass(frozen=True)
 class VAERecipe:
-    """The motion VAE."""
+    """The motion VAE, or the VQ-VAE in its place."""
 
-    config: VAEConfig
+    config: VAEConfig | VQConfig
     schedule: Schedule
     loss: VAELoss = field(default_factory=VAELoss)
     balance: float = 0.25
@@ -60,6 +61,15 @@ class Recipe:
     """Licence of the weights, which follows from the data."""
     sources: tuple[str, ...] = ()
     """Where motions and sentences come from, each with its licence."""
+
+    def sizes(self, vocab: int) -> BimodalConfig:
+        """The language model's sizes, as far as the codec, the text and each other decide them."""
+        codec, gpt = self.vae.config, replace(self.model.gpt, vocab=vocab)
+        if isinstance(codec, VQConfig):
+            return replace(self.model, gpt=gpt, codebook=codec.codebook)
+        latent = codec.latents * codec.width
+        diffusion = replace(self.model.diffusion, condition=gpt.width, latent=latent)
+        return replace(self.model, gpt=gpt, diffusion=diffusion)
 
 
 _NANO_SOURCES = (
@@ -152,7 +162,7 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="finetune",
-            schedule=Schedule(steps=4000, batch=64, lr=1e-3),
+            schedule=Schedule(steps=2600, batch=64, lr=1e-3),
             stage=LanguageStage(
                 tasks={
                     Task.TEXT_TO_MOTION: 0.6,

@@ -13,7 +13,8 @@ from motiongpt3.data.dataset import MotionText, Order
 from motiongpt3.data.tasks import Task, Templates
 from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
-from motiongpt3.model.checkpoint import Bundle, save
+from motiongpt3.model.checkpoint import Bundle, MotionCodec, motion_codec, save
+from motiongpt3.model.heads import LatentHeads
 from motiongpt3.model.tokenizer import Tokenizer
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.training.language import LanguageJob
@@ -64,19 +65,19 @@ def train(recipe: Recipe, data: Path, out: Path, report: Report, resume: bool = 
     tokenizer = _tokenizer(run)
     vae = train_vae(run)
     model = _language_model(recipe, tokenizer).to(device)
-    spread = latent_spread(vae, run)
+    if isinstance(vae, MotionVAE) and isinstance(model.heads, LatentHeads):
+        model.heads.set_spread(latent_spread(vae, run))
     for number, language in enumerate(recipe.stages, 1):
-        model.set_spread(spread)
         train_stage(run, (model, vae, tokenizer), language, number)
     bundle = Bundle(vae, model, tokenizer, run.data.mean, run.data.std, _card(run))
     return save(bundle, out / "model")
 
 
-def train_vae(run: Run) -> MotionVAE:
+def train_vae(run: Run) -> MotionCodec:
     """The first stage."""
     recipe = run.recipe.vae
     torch.manual_seed(run.recipe.seed)
-    vae = MotionVAE(recipe.config).to(run.device)
+    vae = motion_codec(recipe.config).to(run.device)
     order = run.order(recipe.schedule.batch, run.data.weights(recipe.balance), 0, pool=8)
     job = VAEJob(vae, run.data, order, recipe.loss)
     stage = run.stage("vae", recipe.schedule, 0)
@@ -88,7 +89,7 @@ def train_vae(run: Run) -> MotionVAE:
 
 def train_stage(
     run: Run,
-    model: tuple[Bimodal, MotionVAE, Tokenizer],
+    model: tuple[Bimodal, MotionCodec, Tokenizer],
     language: LanguageRecipe,
     number: int,
 ) -> None:
@@ -119,8 +120,7 @@ def _tokenizer(run: Run) -> Tokenizer:
 
 def _language_model(recipe: Recipe, tokenizer: Tokenizer) -> Bimodal:
     torch.manual_seed(recipe.seed + 1)
-    gpt = replace(recipe.model.gpt, vocab=tokenizer.text_vocab)
-    return Bimodal(replace(recipe.model, gpt=gpt))
+    return Bimodal(recipe.sizes(tokenizer.text_vocab))
 
 
 @torch.no_grad()
@@ -129,8 +129,7 @@ def latent_spread(vae: MotionVAE, run: Run) -> Float[Tensor, " Z"]:
     job = VAEJob(
         vae, run.data, run.order(64, run.data.weights(), 99), replace(run.recipe.vae.loss, crop=0.0)
     )
-    latents = torch.cat([vae.encode(*job.batch(step)).mean for step in range(64)])
-    return latents.flatten(1).std(0)
+    return torch.cat([vae.to_codes(*job.batch(step)) for step in range(64)]).std(0)
 
 
 def _card(run: Run) -> Mapping[str, object]:

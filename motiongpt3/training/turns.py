@@ -65,8 +65,10 @@ class TurnMaker:
         else:
             asked = self.reworded(caption, rng)
         values = {Field.CAPTION: asked, Field.SECONDS: format_seconds(frames / self.fps)}
-        turn = Turn(render(template.question, values), render(template.answer, values))
-        return Example(turn, {**told, **made}, self.caption(index, mirrored, rng))
+        motions = {**told, **made}
+        lengths = {name: len(motion) for name, motion in motions.items()}
+        turn = Turn(render(template.question, values), render(template.answer, values), lengths)
+        return Example(turn, motions, self.caption(index, mirrored, rng))
 
     def caption(self, index: int, mirrored: bool, rng: np.random.Generator) -> str:
         """One of a clip's captions, with left and right exchanged for a mirrored clip."""

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motiongpt3.data.dataset import MotionText, Order, pad
+from motiongpt3.model.checkpoint import MotionCodec
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.motion.features import features_to_joints, root_path
 
@@ -25,7 +26,8 @@ class VAELoss:
     """Position of the root, metres."""
     steps: float = 600.0
     """Movement of every joint from frame to frame, metres: what makes feet slide."""
-    kl: float = 1e-4
+    latent: float = 1e-4
+    """What holds codes together: divergence of a VAE's posterior, commitment of a VQ-VAE."""
 
     crop: float = 0.3
     """Share of clips cut to a random part, so that short pieces can be encoded too."""
@@ -36,7 +38,7 @@ class VAELoss:
 class VAEJob:
     """One stage: all weights of the VAE, on clips drawn by weight, half of them mirrored."""
 
-    def __init__(self, vae: MotionVAE, data: MotionText, order: Order, loss: VAELoss):
+    def __init__(self, vae: MotionCodec, data: MotionText, order: Order, loss: VAELoss):
         self.module, self.data, self.order, self.loss = vae, data, order, loss
         self.device = vae.into.weight.device
         self.mean = torch.tensor(data.mean, device=self.device)
@@ -51,11 +53,10 @@ class VAEJob:
         return [self.data.records[i].id for i in self.order.clips(step)]
 
     def losses(self, step: int) -> dict[str, Tensor]:
-        """Reconstruction through a sampled latent."""
+        """Reconstruction through the codes of a step's batch."""
         x, length = self.batch(step)
-        posterior = self.module.encode(x, length)
-        y = self.module.decode(posterior.sample(), length)
-        return {**reconstruction(y, x, length, (self.mean, self.std), self.loss, posterior.kl())}
+        y, latent = self.module(x, length)
+        return reconstruction((y, x), length, (self.mean, self.std), self.loss, latent)
 
     def batch(self, step: int) -> tuple[Float[Tensor, "B T F"], Int[Tensor, "B"]]:
         """Normalised features of a step."""
@@ -77,21 +78,21 @@ class VAEJob:
 
     def fit_spline(self, batches: int) -> None:
         """Set the VAE's linear path from the first batches of the training order."""
-        if self.module.spline is None:
+        if not isinstance(self.module, MotionVAE) or self.module.spline is None:
             return
         rows = [self.module.spline.control_points(*self.batch(step)) for step in range(batches)]
         self.module.spline.fit(torch.cat(rows), self.std)
 
 
 def reconstruction(
-    y: Float[Tensor, "B T F"],
-    x: Float[Tensor, "B T F"],
+    pair: tuple[Float[Tensor, "B T F"], Float[Tensor, "B T F"]],
     length: Int[Tensor, "B"],
     stats: tuple[Float[Tensor, "F"], Float[Tensor, "F"]],
     weight: VAELoss,
-    kl: Float[Tensor, ""],
+    latent: Float[Tensor, ""],
 ) -> dict[str, Tensor]:
-    """The terms of the loss over real frames, and their weighted sum as "loss"."""
+    """The terms of the loss over real frames, made against real, and their sum as "loss"."""
+    y, x = pair
     inside = torch.arange(x.shape[1], device=x.device) < length[:, None]
     mean, std = stats
     made, real = y.float() * std + mean, x * std + mean
@@ -100,15 +101,15 @@ def reconstruction(
     pose = [j - j[:, :, :1] for j in joints]
     moves = [torch.diff(j, dim=1) for j in joints]
 
-    def over(pair: Sequence[Tensor], where: Tensor) -> Tensor:
-        return F.smooth_l1_loss(pair[0][where], pair[1][where])
+    def over(both: Sequence[Tensor], where: Tensor) -> Tensor:
+        return F.smooth_l1_loss(both[0][where], both[1][where])
 
     terms = {
         "features": over((y.float(), x), inside),
         "joints": over(pose, inside),
         "path": over(path, inside),
         "steps": over(moves, inside[:, 1:]),
-        "kl": kl,
+        "latent": latent,
     }
     error = (pose[0] - pose[1])[inside].detach().norm(dim=-1).mean() * 1000
     total = sum(getattr(weight, name) * term for name, term in terms.items())
