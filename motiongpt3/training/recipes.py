@@ -162,7 +162,7 @@ NANO = Recipe(
         ),
         LanguageRecipe(
             name="finetune",
-            schedule=Schedule(steps=2600, batch=64, lr=1e-3),
+            schedule=Schedule(steps=2200, batch=64, lr=1e-3),
             stage=LanguageStage(
                 tasks={
                     Task.TEXT_TO_MOTION: 0.6,
