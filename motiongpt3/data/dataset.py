@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 
 from motiongpt3.data.prepare import VERSION, Record, content_hash
 from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.motion.skeleton import HUMANML3D, KIT
 from motiongpt3.motion.symmetry import feature_mirror
 
 
@@ -31,6 +32,8 @@ class MotionText:
         if not self.records:
             raise InputError(f"no clips in split {split!r}", where=str(folder))
         self._features = np.load(folder / "features.npy", mmap_mode="r")
+        self.fps = (KIT if self._features.shape[1] == KIT.dim else HUMANML3D).fps
+        """Frames per second of every clip."""
         with np.load(folder / "stats.npz") as stats:
             self.mean, self.std = stats["mean"], stats["std"]
         self.corpus = (folder / "corpus.txt").read_text(encoding="utf-8").splitlines()

@@ -51,10 +51,10 @@ class Maker:
 
     def turn(self, task: Task, seconds: float, text: str | None) -> Turn:
         """The question of a task in its canonical wording, to be answered with a motion."""
-        template = self.templates.canonical(task, with_caption=text is not None)
         values = {Field.SECONDS: format_seconds(seconds)}
         if text is not None:
             values[Field.CAPTION] = check_prompt(text)
+        template = self.templates.canonical(task, frozenset(values))
         return Turn(render(template.question, values), "motion")
 
     def make(

@@ -17,7 +17,7 @@ from motiongpt3.model.gpt import MOTION, TEXT
 from motiongpt3.model.heads import Codes
 from motiongpt3.model.sequence import Packer, Tokens, Turn
 from motiongpt3.model.tokenizer import Tokenizer
-from motiongpt3.training.turns import Example, TurnMaker, Wording
+from motiongpt3.training.turns import Cuts, Example, TurnMaker, Wording
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class LanguageStage:
     bpe_dropout: float = 0.05
     """Chance that a merge is skipped, so that unknown spellings are met in training."""
     wording: Wording = field(default_factory=Wording)
+    cuts: Cuts = field(default_factory=Cuts)
 
 
 class LanguageJob:
@@ -57,7 +58,7 @@ class LanguageJob:
     ):
         self.module, self.vae, self.tokenizer = model
         self.data, self.order, self.stage = data, order, stage
-        self.turns = TurnMaker(data, stage.wording)
+        self.turns = TurnMaker(data, stage.wording, stage.cuts)
         self.device = self.module.device
         self.packer = Packer(self.tokenizer, self.module.heads.slots, self.device)
         self.mean = torch.tensor(data.mean, device=self.device)

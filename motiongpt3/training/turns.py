@@ -1,21 +1,35 @@
 """Training examples of each task: what is asked in words, which motions are seen and made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.data.aside import with_aside
 from motiongpt3.data.dataset import MotionText
-from motiongpt3.data.tasks import Field, Task, Templates, format_seconds, render
+from motiongpt3.data.tasks import (
+    BARE_TEMPLATES,
+    CAPTION,
+    FRAMES,
+    SECONDS,
+    TEMPLATES,
+    Field,
+    Said,
+    Task,
+    Template,
+    Templates,
+    format_seconds,
+    in_quotes,
+    render,
+)
 from motiongpt3.data.variation import vary
+from motiongpt3.errors import InputError
 from motiongpt3.model.sequence import Turn
 from motiongpt3.motion.mirror import mirror_words
-from motiongpt3.motion.skeleton import HUMANML3D
 
 _SHORTEST = 8
-"""Frames of the shortest observed or missing part."""
+"""Frames of the shortest observed or missing part of a prediction; in-betweening: half of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,46 +43,158 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """How often a task says what in text, in its question and answer together; ratios count."""
+
+    nothing: float = 0.0
+    caption: float = 0.0
+    seconds: float = 0.0
+    frames: float = 0.0
+    caption_and_seconds: float = 0.0
+    caption_and_frames: float = 0.0
+
+    def __post_init__(self) -> None:
+        shares = list(self.each.values())
+        if not (min(shares) >= 0 and 0 < sum(shares) < np.inf):
+            raise InputError(f"shares are {shares}", where="wording", hint="one above 0 is needed")
+
+    @property
+    def each(self) -> Mapping[Said, float]:
+        """The share of everything that can be said."""
+        return {
+            frozenset(): self.nothing,
+            CAPTION: self.caption,
+            SECONDS: self.seconds,
+            FRAMES: self.frames,
+            CAPTION | SECONDS: self.caption_and_seconds,
+            CAPTION | FRAMES: self.caption_and_frames,
+        }
+
+    def draw(self, rng: np.random.Generator) -> Said:
+        """What one example says."""
+        said, shares = list(self.each), np.array(list(self.each.values()))
+        return said[int(rng.choice(len(said), p=shares / shares.sum()))]
+
+
+SAID: Mapping[Task, Shares] = {
+    Task.TEXT_TO_MOTION: Shares(caption_and_seconds=1),
+    Task.MOTION_TO_TEXT: Shares(caption=15, caption_and_seconds=1),
+    Task.PREDICTION: Shares(seconds=1, caption_and_seconds=1),
+    Task.INBETWEEN: Shares(seconds=1, caption_and_seconds=1),
+    Task.CAPTION_TO_SECONDS: Shares(caption_and_seconds=1),
+    Task.SECONDS_TO_CAPTION: Shares(caption_and_seconds=1),
+    Task.PLAIN: Shares(caption=1),
+}
+"""Motions that are made have the length they are told; lengths are in seconds."""
+
+
+@dataclass(frozen=True)
 class Wording:
-    """How much the words of training examples vary."""
+    """How much the words of training examples vary, and what they say."""
 
     varied: float = 0.6
     """Share of questions whose caption is reworded."""
     canonical: float = 0.5
-    """Share of questions put as they are at inference; the others are put in many ways."""
+    """Share of questions put as they are at inference; the others are put in many ways. With 1
+    there are no instructions to speak of: every sub-task has one wording."""
     asides: float = 0.0
     """Share of captions in questions with words around them that say nothing about the motion."""
-    with_caption: float = 0.5
-    """Share of predictions and in-betweenings that are told what happens."""
+    quoted: float = 0.0
+    """Share of examples whose caption is in double quotes wherever it stands, the answer included;
+    a caption that holds such quotes is left as it is."""
+    bare: bool = False
+    """Captions and motions as they are, without instructions: the paper's pre-training prompts."""
+    said: Mapping[Task, Shares] = field(default_factory=lambda: SAID)
+    """What questions and answers say; a task that is not here says what is in `SAID`."""
+
+
+PAPER_BARE = Wording(
+    varied=0.0,
+    bare=True,
+    said={
+        Task.TEXT_TO_MOTION: Shares(caption=1),
+        Task.MOTION_TO_TEXT: Shares(caption=1),
+        Task.PREDICTION: Shares(nothing=1),
+    },
+)
+"""The paper's Stage I and the first half of its Stage II."""
+
+PAPER_INSTRUCTIONS = Wording(
+    varied=0.0,
+    canonical=0.0,
+    quoted=0.5,
+    said={
+        Task.TEXT_TO_MOTION: Shares(
+            nothing=1, caption=1, caption_and_seconds=1, caption_and_frames=1
+        ),
+        Task.MOTION_TO_TEXT: Shares(caption=1, caption_and_seconds=1, caption_and_frames=1),
+        Task.PREDICTION: Shares(nothing=1),
+        Task.INBETWEEN: Shares(nothing=1),
+        Task.CAPTION_TO_SECONDS: Shares(caption_and_seconds=1, caption_and_frames=1),
+        Task.SECONDS_TO_CAPTION: Shares(caption=1, caption_and_seconds=1, caption_and_frames=1),
+    },
+)
+"""The paper's instructions. It draws every sub-task equally often, so tasks in the order above have
+the shares 4, 3, 1, 1 in the second half of Stage II, and 4, 3, 1, 1, 2, 3 in Stage III."""
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where clips are cut for prediction and in-betweening: shares, drawn evenly between two."""
+
+    head: tuple[float, float] = (0.1, 0.6)
+    """Prediction: how much of the clip is seen."""
+    gap: tuple[float, float] = (0.2, 0.8)
+    """In-betweening: how much of the clip is not seen."""
+    before: tuple[float, float] = (0.2, 0.8)
+    """In-betweening: how much of what is seen comes before the gap."""
+
+
+PAPER_CUTS = Cuts(head=(0.2, 0.2), gap=(0.5, 0.5), before=(0.5, 0.5))
+"""A fifth of the clip is seen for prediction, its first and last quarter for in-betweening."""
 
 
 class TurnMaker:
     """Draws examples of one split."""
 
-    def __init__(self, data: MotionText, wording: Wording, fps: float = HUMANML3D.fps):
-        self.data, self.wording, self.fps = data, wording, fps
-        self.templates = Templates.load()
+    def __init__(self, data: MotionText, wording: Wording, cuts: Cuts = Cuts()):
+        self.data, self.wording, self.cuts = data, wording, cuts
+        self.said = {**SAID, **wording.said}
+        self.templates = Templates.load(BARE_TEMPLATES if wording.bare else TEMPLATES)
 
     def draw(self, task: Task, index: int, rng: np.random.Generator) -> Example:
-        """An example of a task from one clip, mirrored half of the time."""
+        """An example of a task from one clip, mirrored half of the time.
+
+        Raises:
+            InputError: when there is no wording for what the task is to say.
+        """
         mirrored = bool(rng.random() < 0.5)
         features = self.data.features(index, mirrored)
         caption = self.caption(index, mirrored, rng)
         told, made, frames = self._parts(task, features, rng)
-        with_caption = bool(rng.random() < self.wording.with_caption)
-        if rng.random() < self.wording.canonical:
-            template = self.templates.canonical(task, with_caption)
-        else:
-            template = self.templates.draw(task, rng, with_caption)
+        template = self._template(task, rng)
         if task is Task.MOTION_TO_TEXT or task is Task.SECONDS_TO_CAPTION:
             asked = caption  # answers are learned as written, only questions are reworded
         else:
             asked = self.reworded(caption, rng)
-        values = {Field.CAPTION: asked, Field.SECONDS: format_seconds(frames / self.fps)}
+        values = {
+            Field.CAPTION: asked,
+            Field.SECONDS: format_seconds(frames / self.data.fps),
+            Field.FRAMES: str(frames),
+        }
+        question, answer = template.question, template.answer
+        if self.wording.quoted and rng.random() < self.wording.quoted and '"' not in asked:
+            question, answer = in_quotes(question), in_quotes(answer)
         motions = {**told, **made}
         lengths = {name: len(motion) for name, motion in motions.items()}
-        turn = Turn(render(template.question, values), render(template.answer, values), lengths)
+        turn = Turn(render(question, values), render(answer, values), lengths)
         return Example(turn, motions, self.caption(index, mirrored, rng))
+
+    def _template(self, task: Task, rng: np.random.Generator) -> Template:
+        said = self.said[task].draw(rng)
+        if rng.random() < self.wording.canonical:
+            return self.templates.canonical(task, said)
+        return self.templates.draw(task, rng, said)
 
     def caption(self, index: int, mirrored: bool, rng: np.random.Generator) -> str:
         """One of a clip's captions, with left and right exchanged for a mirrored clip."""
@@ -92,19 +218,21 @@ class TurnMaker:
         self, task: Task, features: Float[np.ndarray, "T F"], rng: np.random.Generator
     ) -> tuple[dict[Field, np.ndarray], dict[Field, np.ndarray], int]:
         """Motions that are seen, motions that are made, and the frames the text speaks of."""
-        n = len(features)
+        n, cuts = len(features), self.cuts
         if task is Task.PREDICTION:
-            head = _between(_SHORTEST, n - _SHORTEST, n * rng.uniform(0.1, 0.6))
+            head = _between(_SHORTEST, n - _SHORTEST, n * rng.uniform(*cuts.head))
             return {Field.START: features[:head]}, {Field.MOTION: features[head:]}, n - head
         if task is Task.INBETWEEN:
-            gap = _between(4, n - 2 * _SHORTEST + 4, n * rng.uniform(0.2, 0.8))
-            head = _between(4, n - gap - 4, (n - gap) * rng.uniform(0.2, 0.8))
-            seen = {Field.START: features[:head], Field.END: features[head + gap :]}
-            return seen, {Field.MOTION: features}, gap
+            least, gap = _SHORTEST // 2, rng.uniform(*cuts.gap)
+            opening = (1 - gap) * rng.uniform(*cuts.before)
+            head = _between(least, n - 2 * least, n * opening)
+            tail = _between(head + least, n - least, n * (opening + gap))
+            seen = {Field.START: features[:head], Field.END: features[tail:]}
+            return seen, {Field.MOTION: features}, tail - head
         if task is Task.MOTION_TO_TEXT:
             return {Field.MOTION: features}, {}, n
         return {}, {Field.MOTION: features} if task is Task.TEXT_TO_MOTION else {}, n
 
 
-def _between(low: int, high: int, value: float) -> int:
-    return int(max(low, min(high, round(value))))
+def _between(low: int, high: int, frames: float) -> int:
+    return int(max(low, min(high, frames)))
