@@ -106,7 +106,8 @@ def greedy(model: Bimodal, packer: Packer, words: str, limit: int) -> list[int]:
     start = ids.shape[1]
     for _ in range(limit):
         hidden = model.gpt(model.gpt.wte(ids), torch.full_like(ids, TEXT))
-        ids = torch.cat([ids, model.gpt.logits(hidden[:, -1]).argmax(-1, keepdim=True)], 1)
+        words = model.gpt.logits(hidden[:, -1])[:, :-2]  # an answer in words holds no motion
+        ids = torch.cat([ids, words.argmax(-1, keepdim=True)], 1)
     return ids[0, start:].tolist()
 
 

@@ -28,7 +28,7 @@ def says_something(model, monkeypatch) -> list[int]:
     """Lets the hardly trained model describe each window by the next of three letters."""
     windows: list[int] = []
 
-    def write_text(prompt, told, stop, limit):
+    def write_text(prompt, told, stop, limit, penalty):
         first = len(windows)
         windows.extend(range(first, first + len(told)))
         return [model.tokenizer.encode("aab"[(first + n) % 3]) for n in range(len(told))]

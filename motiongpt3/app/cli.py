@@ -77,7 +77,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=motiongpt3.__version__)
     parser.set_defaults(run=lambda options: _overview(parser))
     group = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
-    for add in (_generate, _caption, _predict, _inbetween, _convert):
+    for add in (_generate, _caption, _predict, _inbetween, _convert, _convert_checkpoint):
         add(group)
     for add in (_data, _train, _doctor, _bench):
         add(group)
@@ -223,6 +223,14 @@ def _convert(group: Commands) -> None:
     parser = _command(group, "convert", commands.convert, "convert walk.bvh walk.glb")
     parser.add_argument("source", metavar="IN", type=Path, help=f"a motion file: {READABLE}")
     parser.add_argument("out", metavar="OUT", type=Path, help=f"one of {WRITABLE}")
+
+
+def _convert_checkpoint(group: Commands) -> None:
+    example = "convert-checkpoint motiongpt3.ckpt model/"
+    parser = _command(group, "convert-checkpoint", commands.convert_checkpoint, example)
+    parser.add_argument("source", metavar="IN", help="the official release, or a model of ours")
+    parser.add_argument("out", metavar="OUT", type=Path, help="a folder, new or empty")
+    parser.add_argument("--half", action="store_true", help="store weights in half precision")
 
 
 def _data(group: Commands) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import motiongpt3
 from motiongpt3.app import arguments
 from motiongpt3.app.show import say, say_json, working
+from motiongpt3.errors import InputError
 
 if TYPE_CHECKING:
     from motiongpt3.motion.motion import Motion
@@ -81,6 +82,25 @@ def convert(options: Namespace) -> int:
         say_json({"file": str(options.out), **_facts(motion)})
     else:
         say(f"{options.out}  {_size(motion)}")
+    return 0
+
+
+def convert_checkpoint(options: Namespace) -> int:
+    """The official release's checkpoint to a model folder of ours."""
+    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
+        raise InputError("is not an empty folder", where=str(options.out), hint="name a new one")
+    arguments.writable(options.out if options.out.is_dir() else options.out.resolve().parent)
+    from motiongpt3.model.checkpoint import save
+    from motiongpt3.model.loading import read_bundle
+
+    with working(f"reading {options.source}"):
+        bundle = read_bundle(options.source)
+    with working(f"writing {options.out}"):
+        save(bundle, options.out, options.half)
+    if options.json:
+        say_json({"folder": str(options.out), "name": bundle.card["name"]})
+    else:
+        say(f"{options.out}  {bundle.card['name']}")
     return 0
 
 

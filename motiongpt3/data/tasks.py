@@ -44,7 +44,8 @@ class Field(Enum):
 
     MOTION in a question is a whole observed motion. In an answer it is what the model makes: the
     whole motion for text to motion, what follows START for prediction, what lies between START and
-    END for in-betweening. SECONDS and FRAMES are the length of that MOTION.
+    END for in-betweening. SECONDS and FRAMES are the length of that MOTION. MASKED stands where
+    that motion is missing, for models that were trained to see its place.
     """
 
     CAPTION = "caption"
@@ -53,13 +54,14 @@ class Field(Enum):
     MOTION = "motion"
     START = "start"
     END = "end"
+    MASKED = "masked"
 
 
 Segment = str | Field
 Segments = tuple[Segment, ...]
 Said = frozenset[Field]
 """What a question and its answer say in text, taken together: which sub-task of a task it is."""
-MOTIONS = frozenset({Field.MOTION, Field.START, Field.END})
+MOTIONS = frozenset({Field.MOTION, Field.START, Field.END, Field.MASKED})
 SECONDS, FRAMES = frozenset({Field.SECONDS}), frozenset({Field.FRAMES})
 CAPTION = frozenset({Field.CAPTION})
 
@@ -78,11 +80,16 @@ _LENGTH = (frozenset[Field](), SECONDS, FRAMES)
 _TOLD = (*_LENGTH, *(CAPTION | length for length in _LENGTH))
 _MOTION = frozenset({Field.MOTION})
 _START, _ENDS = frozenset({Field.START}), frozenset({Field.START, Field.END})
+_MASKED = frozenset({Field.MASKED})
 NEEDS: dict[Task, Needs] = {
     Task.TEXT_TO_MOTION: Needs(_TOLD, (_MOTION,), CAPTION | SECONDS),
     Task.MOTION_TO_TEXT: Needs(tuple(_MOTION | told for told in _LENGTH), (CAPTION,), CAPTION),
     Task.PREDICTION: Needs(tuple(_START | told for told in _TOLD), (_MOTION,), CAPTION | SECONDS),
-    Task.INBETWEEN: Needs(tuple(_ENDS | told for told in _TOLD), (_MOTION,), CAPTION | SECONDS),
+    Task.INBETWEEN: Needs(
+        tuple(ends | told for ends in (_ENDS, _ENDS | _MASKED) for told in _TOLD),
+        (_MOTION,),
+        CAPTION | SECONDS,
+    ),
     Task.CAPTION_TO_SECONDS: Needs((CAPTION,), (SECONDS, FRAMES), CAPTION | SECONDS),
     Task.SECONDS_TO_CAPTION: Needs(_LENGTH, (CAPTION,), CAPTION | SECONDS),
     Task.PLAIN: Needs((frozenset(),), (CAPTION,), CAPTION),
@@ -125,11 +132,13 @@ class Templates:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError("cannot read templates", where=str(path), hint=str(error)) from error
+        keep_spaces = bool(content.pop("keep_spaces", False))
         known = [task.value for task in Task]
         if unknown := sorted(set(content) - set(known)):
             what, hint = ", ".join(unknown), f"one of {', '.join(known)}"
             raise InputError(f"no such task: {what}", where=str(path), hint=hint)
-        return cls({task: _read_task(task, content, path) for task in Task}, str(path))
+        read = {task: _read_task(task, content, path, keep_spaces) for task in Task}
+        return cls(read, str(path))
 
     def canonical(self, task: Task, said: Said | None = None) -> Template:
         """The wording used at inference: the first of its sub-task.
@@ -173,11 +182,11 @@ class Templates:
         return self._wordings[task][said]
 
 
-def parse(text: str) -> Segments:
+def parse(text: str, keep_spaces: bool = False) -> Segments:
     """Split a template into literal text and placeholders; InputError for an unknown one.
 
     A motion is a break between separately encoded texts, so the space beside it is dropped: it
-    would only be a stray token.
+    would only be a stray token. `keep_spaces` is for models that have learned that token.
     """
     segments: list[Segment] = []
     for piece in re.split(r"(\{[^{}]*\})", text):
@@ -191,7 +200,7 @@ def parse(text: str) -> Segments:
         elif piece:
             segments.append(piece)
     for at, segment in enumerate(segments):
-        if not isinstance(segment, str):
+        if not isinstance(segment, str) or keep_spaces:
             continue
         if at > 0 and segments[at - 1] in MOTIONS:
             segment = segment.lstrip()
@@ -238,7 +247,9 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.1f}"
 
 
-def _read_task(task: Task, content: Mapping[str, object], path: Path) -> _Wordings:
+def _read_task(
+    task: Task, content: Mapping[str, object], path: Path, keep_spaces: bool
+) -> _Wordings:
     where, needs = f"{path}: [{task.value}]", NEEDS[task]
     blocks = content.get(task.value, [])
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
@@ -246,21 +257,23 @@ def _read_task(task: Task, content: Mapping[str, object], path: Path) -> _Wordin
         raise InputError("expected blocks of questions and answers", where=where, hint=hint)
     wordings: _Wordings = {}
     for block in blocks:
-        answers = _parse_all(block.get("answer"), needs.answers, where)
-        for question in _parse_all(block.get("question"), needs.questions, where):
+        answers = _parse_all(block.get("answer"), needs.answers, where, keep_spaces)
+        for question in _parse_all(block.get("question"), needs.questions, where, keep_spaces):
             for answer in answers:
                 said = Template(task, question, answer).said
                 wordings.setdefault(said, {}).setdefault(question, []).append(answer)
     return wordings
 
 
-def _parse_all(texts: object, allowed: Sequence[frozenset[Field]], where: str) -> list[Segments]:
+def _parse_all(
+    texts: object, allowed: Sequence[frozenset[Field]], where: str, keep_spaces: bool
+) -> list[Segments]:
     if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
         raise InputError("expected a list of wordings", where=where)
     parsed = []
     for text in texts:
         try:
-            segments = parse(text)
+            segments = parse(text, keep_spaces)
         except InputError as error:
             raise InputError(f"{error.message} in: {text}", where=where) from error
         if (held := _fields(segments)) not in allowed:

@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from motiongpt3.model.cache import KVCache
 from motiongpt3.model.diffusion import DiffusionConfig
-from motiongpt3.model.gpt import GPT, MOTION, TEXT, GPTConfig
+from motiongpt3.model.gpt import CONTROL_IDS, GPT, MOTION, TEXT, GPTConfig
 from motiongpt3.model.heads import CodeHeads, Codes, LatentHeads, MotionHeads
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import IGNORE, Tokens
@@ -30,6 +30,11 @@ class BimodalConfig:
     """Slots of a motion that the model is told about, K in; as many as it makes if None."""
     codebook: int = 0
     """Motions are ids of a codebook of this size, without diffusion; 0: latents."""
+    masked: bool = False
+    """There is an embedding for the place of a missing motion, as in the released model."""
+    shuffled_slots: bool = False
+    """Several motions of one question lie in its slots turn by turn: all first quarters, all second
+    quarters and so on. The released model learned in-betweening that way (motgpt_lm.py:561)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Bimodal(nn.Module):
         self.heads = (
             CodeHeads(config.codebook, config.gpt.width)
             if config.codebook
-            else LatentHeads(config.diffusion, config.told_slots)
+            else LatentHeads(config.diffusion, config.told_slots, config.masked)
         )
 
     @property
@@ -96,19 +101,31 @@ class Bimodal(nn.Module):
         return self.heads.make(advance, frames, generators, sampling)
 
     @torch.no_grad()
-    def write_text(self, prompt: Tokens, told: Codes, stop: int, limit: int) -> list[list[int]]:
+    def write_text(
+        self, prompt: Tokens, told: Codes, stop: int, limit: int, penalty: float = 1.0
+    ) -> list[list[int]]:
         """The likeliest answer to each prompt, token by token, until `stop` or `limit` tokens."""
-        return self.answer(*self.read(prompt, told), stop, limit)
+        return self.answer(*self.read(prompt, told), (stop, limit), penalty)
 
     @torch.no_grad()
     def answer(
-        self, cache: KVCache, logits: Float[Tensor, "B V"], stop: int, limit: int
+        self,
+        cache: KVCache,
+        logits: Float[Tensor, "B V"],
+        until: tuple[int, int],
+        penalty: float = 1.0,
     ) -> list[list[int]]:
-        """The likeliest continuation of prompts that have been read."""
+        """The likeliest continuation, in words alone, of prompts that have been read.
+
+        Args:
+            until: the id that ends an answer, and the most ids of one.
+            penalty: what scores of ids that an answer holds already are divided by.
+        """
+        stop, limit = until
         answers: list[list[int]] = [[] for _ in range(len(logits))]
         open_rows = torch.ones(len(logits), dtype=torch.bool)
         for _ in range(limit):
-            choice = logits.argmax(-1)
+            choice = _penalised(logits, answers, penalty)[:, :-CONTROL_IDS].argmax(-1)
             open_rows &= choice != stop
             if not open_rows.any():
                 break
@@ -133,6 +150,32 @@ class Bimodal(nn.Module):
     def _embed(self, tokens: Tokens, told: Codes) -> Float[Tensor, "B T D"]:
         x = self.gpt.embed(tokens.ids)
         if len(told):
+            slots = self.heads.embed(told)
+            if self.config.shuffled_slots:
+                slots = slots[_turn_by_turn(tokens, len(slots) // len(told)).to(slots.device)]
             x = x.clone()
-            x[tokens.told] = self.heads.embed(told).to(x.dtype)
+            x[tokens.told] = slots.to(x.dtype)
+        if tokens.masked.any():
+            x = x.clone()
+            x[tokens.masked] = self.heads.hidden_motion().to(x.dtype)
         return x
+
+
+def _penalised(
+    logits: Float[Tensor, "B V"], said: Sequence[Sequence[int]], penalty: float
+) -> Float[Tensor, "B V"]:
+    """Scores with what was said made less likely (Keskar 2019, section 4.1)."""
+    if penalty == 1:
+        return logits
+    logits = logits.clone()
+    for row, ids in zip(logits, said, strict=True):
+        scores = row[list(ids)]
+        row[list(ids)] = torch.where(scores > 0, scores / penalty, scores * penalty)
+    return logits
+
+
+def _turn_by_turn(tokens: Tokens, each: int) -> Int[Tensor, " R"]:
+    """Which slot's embedding goes where, when motions of one question share its slots."""
+    rows = torch.tensor([row for row, _ in tokens.told_fields])
+    order = torch.arange(len(rows) * each).view(-1, each)
+    return torch.cat([order[rows == row].T.flatten() for row in rows.unique()])

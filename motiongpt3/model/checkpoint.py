@@ -58,8 +58,11 @@ class Bundle:
     card: Mapping[str, Any]
 
 
-def save(bundle: Bundle, folder: Path) -> Path:
+def save(bundle: Bundle, folder: Path, half: bool = True) -> Path:
     """Write a model folder; the manifest comes last, so an unfinished folder is not a model.
+
+    Args:
+        half: store weights in half precision, which moves them by up to one part in 2,000.
 
     Raises:
         NonFiniteError: when a weight is not a finite number.
@@ -68,7 +71,8 @@ def save(bundle: Bundle, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     parts = {"vae": bundle.vae, "network": bundle.network}
     tensors = {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()}
-    tensors = {k: v.detach().half().contiguous() for k, v in tensors.items()}
+    dtype = torch.float16 if half else torch.float32
+    tensors = {k: v.detach().to(dtype).contiguous() for k, v in tensors.items()}
     tensors |= {"mean": torch.tensor(bundle.mean), "std": torch.tensor(bundle.std)}
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
@@ -97,23 +101,38 @@ def load_bundle(folder: Path) -> Bundle:
     verify(folder)
     config = _json(folder / "config.json")
     try:
-        vae, sizes = motion_codec(_codec_config(config)), _sizes(config["network"])
+        sizes = _codec_config(config), _sizes(config["network"])
     except (KeyError, TypeError, InputError) as error:
         raise CorruptError(
             "not a configuration", where=str(folder / "config.json"), hint=str(error)
         ) from error
-    network = Bimodal(sizes)
     tensors = load_file(folder / "model.safetensors")
-    for prefix, module in (("vae.", vae), ("network.", network)):
-        _fill(module, prefix, tensors)
+    vae, network = filled(sizes, tensors)
     return Bundle(
-        vae.eval(),
-        network.eval(),
+        vae,
+        network,
         Tokenizer.load(folder / "tokenizer.json"),
         tensors["mean"].numpy(),
         tensors["std"].numpy(),
         _json(folder / "card.json"),
     )
+
+
+def filled(
+    sizes: tuple[VAEConfig | VQConfig, BimodalConfig], tensors: dict[str, Tensor]
+) -> tuple[MotionCodec, Bimodal]:
+    """Both modules with these weights, named "vae." and "network.", which leave `tensors`.
+
+    No fresh weights are drawn first: nothing is held in memory twice.
+
+    Raises:
+        CorruptError: naming a tensor that is missing, that nobody asked for, or of another shape.
+    """
+    with torch.device("meta"):
+        vae, network = motion_codec(sizes[0]), Bimodal(sizes[1])
+    for prefix, module in (("vae.", vae), ("network.", network)):
+        fill(module, prefix, tensors)
+    return vae.eval(), network.eval()
 
 
 def verify(folder: Path) -> None:
@@ -157,15 +176,31 @@ def _sizes(config: Mapping[str, Any]) -> BimodalConfig:
     return BimodalConfig(**{**config, **parts})
 
 
-def _fill(module: torch.nn.Module, prefix: str, tensors: Mapping[str, Tensor]) -> None:
-    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+def fill(module: torch.nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
+    """Give a module its weights, named with a prefix, which leave `tensors`.
+
+    Raises:
+        CorruptError: naming a tensor that is missing, that nobody asked for, or of another shape.
+    """
     expected = module.state_dict()
-    odd = sorted(own.keys() ^ expected.keys()) or [
-        k for k in own if own[k].shape != expected[k].shape
-    ]
-    if odd:
-        raise CorruptError("weights do not fit the configuration", where=prefix + odd[0])
-    module.load_state_dict({k: v.to(expected[k].dtype) for k, v in own.items()})
+    names = [name for name in tensors if name.startswith(prefix)]
+    own = {name.removeprefix(prefix): tensors.pop(name) for name in names}
+    for name in sorted(own.keys() | expected.keys()):
+        what = None
+        if name not in own:
+            what = "the weights lack this tensor"
+        elif name not in expected:
+            what = "the configuration has no place for this tensor"
+        elif own[name].shape != expected[name].shape:
+            sizes = (
+                f"{tuple(own[name].shape)}, the configuration needs {tuple(expected[name].shape)}"
+            )
+            what = f"this tensor has shape {sizes}"
+        if what:
+            raise CorruptError(what, where=prefix + name)
+    for name in own:
+        own[name] = own[name].to(expected[name].dtype)
+    module.load_state_dict(own, assign=True)
 
 
 def _json(path: Path) -> dict[str, Any]:

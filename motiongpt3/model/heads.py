@@ -42,6 +42,14 @@ class MotionHeads(Protocol):
         """Embeddings of the slots of motions the model is told about."""
         ...
 
+    def hidden_motion(self) -> Float[Tensor, "1 D"]:
+        """The embedding of every slot of a motion that is missing.
+
+        Raises:
+            InputError: when the model was not made to see missing motions.
+        """
+        ...
+
     def ask(self, codes: Codes) -> Float[Tensor, "R D"]:
         """Embeddings of the slots of motions it learns to make, which are these."""
         ...
@@ -72,7 +80,9 @@ class LatentHeads(nn.Module):
 
     latent_scale: Tensor
 
-    def __init__(self, config: DiffusionConfig, told_slots: int | None = None):
+    def __init__(
+        self, config: DiffusionConfig, told_slots: int | None = None, masked: bool = False
+    ):
         """`told_slots` is K of motions the model is told about; as many as it makes if None."""
         super().__init__()
         self.told_slots = told_slots or config.slots
@@ -80,6 +90,8 @@ class LatentHeads(nn.Module):
         self.understand = nn.Linear(config.latent, self.told_slots * config.condition)
         self.motion_out = nn.Parameter(0.02 * torch.randn(1, config.condition))
         """The embedding of `<motion_out>`, the same in all slots; positions tell them apart."""
+        self.masked = nn.Parameter(0.02 * torch.randn(1, config.condition)) if masked else None
+        """The embedding of slots of a missing motion."""
         self.diffusion = DiffusionHead(config)
         self.register_buffer("latent_scale", torch.ones(()))
         """Brings latents to unit spread; set once the VAE is trained."""
@@ -92,7 +104,9 @@ class LatentHeads(nn.Module):
 
     def weights(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """The understanding head and `<motion_out>`; the diffusion head."""
-        return [*self.understand.parameters(), self.motion_out], list(self.diffusion.parameters())
+        extra = [] if self.masked is None else [self.masked]
+        way_in = [*self.understand.parameters(), self.motion_out, *extra]
+        return way_in, list(self.diffusion.parameters())
 
     def slots(self, frames: int, asked: bool) -> int:
         """K, however long the motion."""
@@ -101,6 +115,11 @@ class LatentHeads(nn.Module):
     def embed(self, codes: Float[Tensor, "N Z"]) -> Float[Tensor, "R D"]:
         slots = self.understand(codes * self.latent_scale)
         return slots.unflatten(-1, (self.told_slots, -1)).flatten(0, 1)
+
+    def hidden_motion(self) -> Float[Tensor, "1 D"]:
+        if self.masked is None:
+            raise InputError("this model was not made to see missing motions", where="masked")
+        return self.masked
 
     def ask(self, codes: Float[Tensor, "N Z"]) -> Float[Tensor, "R D"]:
         return self.motion_out.expand(len(codes) * self.asked_slots, -1)
@@ -145,6 +164,9 @@ class CodeHeads(nn.Module):
 
     def embed(self, codes: Int[Tensor, "N C"]) -> Float[Tensor, "R D"]:
         return self.ids(codes[codes != NO_CODE])
+
+    def hidden_motion(self) -> Float[Tensor, "1 D"]:
+        raise InputError("a model that writes ids sees no missing motions", where="masked")
 
     def ask(self, codes: Int[Tensor, "N C"]) -> Float[Tensor, "R D"]:
         """Every slot shows the id before its own."""

@@ -1,4 +1,4 @@
-"""`motiongpt3.load`: a model by folder, by name on the hub, or the one in the package."""
+"""`motiongpt3.load`: a model by folder or file, by name on the hub, or the one in the package."""
 
 import re
 from pathlib import Path
@@ -6,17 +6,23 @@ from pathlib import Path
 import torch
 
 from motiongpt3.errors import InputError, ResourceError
-from motiongpt3.model.checkpoint import SHIPPED, load_bundle
+from motiongpt3.model.checkpoint import SHIPPED, Bundle, load_bundle
 from motiongpt3.model.motiongpt import MotionGPT
+from motiongpt3.model.official import Compat, read_official
 
 
-def load(path: str | Path | None = None, device: str = "cpu") -> MotionGPT:
+def load(
+    path: str | Path | None = None, device: str = "cpu", *, compat: Compat | None = None
+) -> MotionGPT:
     """A model ready to use.
 
     Args:
-        path: a model folder, or the name of one on the Hugging Face hub ("owner/name"); None is
-            the checkpoint that ships in the package.
+        path: a model folder, the file of MotionGPT3's official release or a folder that holds it,
+            or the name of either on the Hugging Face hub ("owner/name"); None is the checkpoint
+            that ships in the package. Beside an official file lie Mean.npy and Std.npy.
         device: "cpu", "cuda" or "mps".
+        compat: "official" asks and samples as the official evaluation does, prompts, separators
+            and 100 DDPM steps included; for the official release only.
 
     Raises:
         InputError: when there is no such model or device.
@@ -29,10 +35,20 @@ def load(path: str | Path | None = None, device: str = "cpu") -> MotionGPT:
             where="model",
             hint="train one with `motiongpt3 train nano` and name its folder",
         )
-    folder = SHIPPED if path is None else Path(path)
-    if not folder.is_dir():
-        folder = _from_hub(str(path))
-    return MotionGPT(load_bundle(folder), device)
+    return MotionGPT(read_bundle(SHIPPED if path is None else path, compat), device)
+
+
+def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:
+    """Everything a model consists of; arguments and refusals are those of `load`."""
+    place = Path(path)
+    if not place.exists():
+        place = _from_hub(str(path))
+    files = sorted(place.glob("*.ckpt")) if place.is_dir() else [place]
+    if files and not (place / "manifest.json").is_file():
+        return read_official(files[0], compat)
+    if compat is not None:
+        raise InputError("this is not the official release", where=str(path), hint="leave compat")
+    return load_bundle(place)
 
 
 def _check_device(device: str) -> None:

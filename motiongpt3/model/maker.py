@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.data.tasks import Field, Task, Templates, format_seconds, render
+from motiongpt3.data.tasks import SECONDS, Field, Task, Templates, format_seconds, render
 from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.codec import Codec
+from motiongpt3.model.conventions import OURS, Conventions
 from motiongpt3.model.diffusion import item_generators
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Turn
@@ -43,18 +44,20 @@ class Maker:
         codec: Codec,
         packer: Packer,
         templates: Templates,
-        guidance: float = 1.0,
+        conventions: Conventions = OURS,
     ):
-        """`guidance` is the scale at which words ask for a motion unless a caller names one."""
         self.network, self.codec, self.packer, self.templates = network, codec, packer, templates
-        self.guidance = guidance
+        self.conventions = conventions
 
     def turn(self, task: Task, seconds: float, text: str | None) -> Turn:
         """The question of a task in its canonical wording, to be answered with a motion."""
         values = {Field.SECONDS: format_seconds(seconds)}
         if text is not None:
             values[Field.CAPTION] = check_prompt(text)
-        template = self.templates.canonical(task, frozenset(values))
+        known = self.templates.subtasks(task)
+        said = frozenset(values)
+        # A model that was never told lengths is not told this one; it holds when decoding.
+        template = self.templates.canonical(task, said if said in known else said - SECONDS)
         return Turn(render(template.question, values), "motion")
 
     def make(
@@ -71,9 +74,9 @@ class Maker:
             told = self.codec.codes([f for r in batch for f in r.told])
             frames = [r.frames for r in batch]
             noise = item_generators(seed, [r.index for r in batch])
-            how = sampling or Sampling()
+            how = sampling or Sampling(self.conventions.sampler, self.conventions.steps)
             if how.guidance is None:
-                how = replace(how, guidance=1.0 if len(told) else self.guidance)
+                how = replace(how, guidance=1.0 if len(told) else self.conventions.guidance)
             codes = self.network.make(prompt, told, frames, noise, how)
             for row, request in enumerate(batch):
                 if request.covers_told:

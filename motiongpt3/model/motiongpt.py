@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.data.tasks import Field, Task, Templates, render
+from motiongpt3.data.tasks import TEMPLATES, Field, Task, Templates, render
 from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.codec import Codec
+from motiongpt3.model.conventions import Conventions
 from motiongpt3.model.length import LengthReader
 from motiongpt3.model.maker import (
     BATCH,
@@ -28,9 +29,6 @@ from motiongpt3.motion.stitch import bridge, ease, follow, lead
 
 _CONTEXT_FRAMES = 80
 """How much of an observed motion is looked at on either side of what is made."""
-_CAPTION_TOKENS = 48
-_GUIDANCE = 2.0
-"""Of models whose card names no scale."""
 
 
 class MotionGPT:
@@ -41,10 +39,12 @@ class MotionGPT:
         self.network = bundle.network.to(device).eval()
         self.tokenizer = bundle.tokenizer
         self.codec = Codec(bundle, device)
-        self.templates = Templates.load()
-        self.packer = Packer(self.tokenizer, self.network.heads.slots, self.network.device)
-        guidance = float(self.card.get("guidance", _GUIDANCE))
-        self.maker = Maker(self.network, self.codec, self.packer, self.templates, guidance)
+        self.conventions = Conventions(**self.card.get("conventions", {}))
+        self.templates = Templates.load(TEMPLATES.with_name(self.conventions.templates))
+        self.packer = Packer(
+            self.tokenizer, self.network.heads.slots, self.network.device, self.conventions
+        )
+        self.maker = Maker(self.network, self.codec, self.packer, self.templates, self.conventions)
         self.lengths = LengthReader(self.network, self.tokenizer, self.packer, self.templates)
 
     @property
@@ -203,7 +203,8 @@ class MotionGPT:
         prompt = self.packer.pack([Turn(parts, "text").lasting([len(f) for f in told])])
         cache, scores = self.network.read(prompt, self.codec.codes(list(told)))
         if int(scores.argmax()) != self.tokenizer.som:
-            ids = self.network.answer(cache, scores, self.tokenizer.eos, _CAPTION_TOKENS)[0]
+            until = self.tokenizer.eos, self.conventions.caption_tokens
+            ids = self.network.answer(cache, scores, until)[0]
             return self.tokenizer.decode(ids).strip()
         named = re.search(r"(\d+(?:\.\d+)?) ?s(?:ec(?:ond)?s?)?\b", instruction)
         seconds = float(named[1]) if named else self.lengths.read([instruction])[0]
@@ -238,8 +239,9 @@ class MotionGPT:
         for at in range(0, len(windows), BATCH):
             batch = list(windows[at : at + BATCH])
             prompt = self.packer.pack([turn.lasting([len(clip)]) for clip in batch])
-            stop, told = self.tokenizer.eos, self.codec.codes(batch)
-            answers = self.network.write_text(prompt, told, stop, _CAPTION_TOKENS)
+            told, how = self.codec.codes(batch), self.conventions
+            limits = (self.tokenizer.eos, how.caption_tokens, how.repetition_penalty)
+            answers = self.network.write_text(prompt, told, *limits)
             captions += [self.tokenizer.decode(ids).strip() for ids in answers]
         return captions
 

@@ -1,20 +1,22 @@
 """Questions and answers, in which text and motion take turns, as batches of tokens.
 
-A sequence is `question "\\n" answer <eos>`; a motion in it is `<som>`, K slots, `<eom>`. Text and
-control tokens are encoded apart and joined as ids, so that no text can become a control token.
+A sequence is a question, a separator (`model.conventions`), an answer and `<eos>`; a motion in it
+is `<som>`, K slots, `<eom>`. Text and control tokens are encoded apart and joined as ids, so that
+no text can become a control token.
 
 Shapes: B sequences, T tokens.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from motiongpt3.data.tasks import Field
+from motiongpt3.model.conventions import OURS, Conventions
 from motiongpt3.model.gpt import MOTION, TEXT
 from motiongpt3.model.tokenizer import Tokenizer
 
@@ -35,7 +37,7 @@ class Turn:
 
     def lasting(self, frames: Sequence[int]) -> "Turn":
         """The same turn, the motions in its question lasting so many frames, in their order."""
-        fields = [part for part in self.question if isinstance(part, Field)]
+        fields = [part for part in self.question if _is_told(part)]
         return replace(self, frames=dict(zip(fields, frames, strict=True)))
 
 
@@ -53,6 +55,8 @@ class Tokens:
     """The id to predict at each place, IGNORE where nothing is learned."""
     told: Bool[Tensor, "B T"]
     """Slots of motions the model is given."""
+    masked: Bool[Tensor, "B T"]
+    """Slots that show where a motion is missing."""
     asked: Bool[Tensor, "B T"]
     """Slots of motions it is to make."""
     valid: Bool[Tensor, "B T"]
@@ -63,7 +67,7 @@ class Tokens:
     @property
     def modality(self) -> Int[Tensor, "B T"]:
         """Which branch each token belongs to."""
-        return torch.where(self.told | self.asked, MOTION, TEXT)
+        return torch.where(self.told | self.asked | self.masked, MOTION, TEXT)
 
 
 class _Row:
@@ -74,27 +78,35 @@ class _Row:
         self.learned: list[bool] = []
         self.told: list[bool] = []
         self.asked: list[bool] = []
+        self.masked: list[bool] = []
 
     def text(self, ids: Sequence[int], learned: bool) -> None:
-        self._add(ids, learned, False, False)
+        self._add(ids, learned, None)
 
-    def slots(self, number: int, asked: bool) -> None:
-        self._add([0] * number, False, not asked, asked)
+    def slots(self, number: int, kind: list[bool]) -> None:
+        """`kind` is one of the row's own lists: told, asked or masked."""
+        self._add([0] * number, False, kind)
 
-    def _add(self, ids: Sequence[int], learned: bool, told: bool, asked: bool) -> None:
-        n = len(ids)
+    def _add(self, ids: Sequence[int], learned: bool, kind: list[bool] | None) -> None:
         self.ids += ids
-        self.learned += [learned] * n
-        self.told += [told] * n
-        self.asked += [asked] * n
+        self.learned += [learned] * len(ids)
+        for own in (self.told, self.asked, self.masked):
+            own += [own is kind] * len(ids)
 
 
 class Packer:
     """Turns into tokens on a device, for one tokenizer and one way to give motions slots."""
 
-    def __init__(self, tokenizer: Tokenizer, slots: Slots, device: torch.device | None = None):
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        slots: Slots,
+        device: torch.device | None = None,
+        conventions: Conventions = OURS,
+    ):
         self.tokenizer, self.slots, self.device = tokenizer, slots, device
-        self.newline = tokenizer.encode("\n")
+        self.before_text = tokenizer.encode(conventions.before_text)
+        self.before_motion = tokenizer.encode(conventions.before_motion)
 
     def pack(
         self,
@@ -114,10 +126,10 @@ class Packer:
         encode = encode or self.tokenizer.encode
         for at, turn in enumerate(turns):
             row = _Row()
-            told += [(at, part) for part in turn.question if isinstance(part, Field)]
+            told += [(at, part) for part in turn.question if _is_told(part)]
             self._parts(row, turn.question, turn.frames, encode, learn == "all", asked=False)
             if turn.question:
-                row.text(self.newline, learn == "all")
+                row.text(self._separator(turn), learn == "all")
             if turn.answer == "motion":
                 row.text([self.tokenizer.som], learn == "all")
             elif not isinstance(turn.answer, str):
@@ -126,6 +138,10 @@ class Packer:
                 row.text([self.tokenizer.eos], True)
             rows.append(row)
         return _stack(rows, tuple(told), tuple(asked), self.device)
+
+    def _separator(self, turn: Turn) -> list[int]:
+        moves = turn.answer == "motion" or isinstance(turn.answer[0], Field)
+        return self.before_motion if moves else self.before_text
 
     def _parts(
         self,
@@ -140,9 +156,17 @@ class Packer:
             if isinstance(part, str):
                 row.text(encode(part), learned)
                 continue
+            number = self.slots(frames.get(part, 0), asked)
+            if part is Field.MASKED:
+                row.slots(number, row.masked)
+                continue
             row.text([self.tokenizer.som], learned)
-            row.slots(self.slots(frames.get(part, 0), asked), asked)
+            row.slots(number, row.asked if asked else row.told)
             row.text([self.tokenizer.eom], False)
+
+
+def _is_told(part: str | Field) -> TypeGuard[Field]:
+    return isinstance(part, Field) and part is not Field.MASKED
 
 
 def _stack(
@@ -166,6 +190,7 @@ def _stack(
         ids=ids,
         targets=targets,
         told=padded([row.told for row in rows], False),
+        masked=padded([row.masked for row in rows], False),
         asked=padded([row.asked for row in rows], False),
         valid=padded([[True] * len(row.ids) for row in rows], False),
         told_fields=told,

@@ -1,0 +1,271 @@
+"""The checkpoint that MotionGPT3's authors released, read as one of ours.
+
+It is a PyTorch Lightning file whose `state_dict` holds the language model (`lm.`), the motion VAE
+(`vae.`) and the networks of its evaluation. Every tensor is either used, or on the short list of
+what nothing reads; anything else is refused, so that no model is loaded by halves. MLD's VAE
+checkpoints hold the same VAE under `vae.` or `motion_vae.`.
+"""
+
+import pickle  # noqa: TID251 - only to name the error of torch's weights-only reader
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.model.bimodal import BimodalConfig
+from motiongpt3.model.checkpoint import Bundle, fill, filled
+from motiongpt3.model.conventions import OFFICIAL, OFFICIAL_EVALUATION
+from motiongpt3.model.gpt import CONTROL_IDS
+from motiongpt3.model.tokenizer import GPT2_VOCABULARY, Tokenizer
+from motiongpt3.model.vae import MotionVAE, VAEConfig
+
+LATENT_SCALE = 0.8457
+"""Of the released HumanML3D model, where it is written into the code (mld_vae.py:65)."""
+_PORTION_BYTES = 2**25
+MASKED_ROW, OUT_ROW, MOTION_ROWS = 0, 2, 6
+"""Of the motion stream's six embeddings: the mask of in-betweening and the slots of motions to
+make. Padding, the slots of told motions (their latents stand there) and two spares are not read."""
+
+_LAYER = {
+    "ln_1": "norm1", "ln_2": "norm2", "c_attn": "qkv", "c_proj": "proj", "c_fc": "up",
+}  # fmt: skip
+_HEAD = "heads.diffusion."
+_RENAMED: tuple[tuple[str, str], ...] = (
+    (r"lm\.language_model\.transformer\.wpe\.weight", "network.gpt.wpe.weight"),
+    (r"lm\.language_model\.transformer\.ln_f\.fn\.([01])\.(\w+)", r"network.gpt.norm.copies.\1.\2"),
+    (r"lm\.motion_und_head\.layers\.(\w+)", r"network.heads.understand.\1"),
+    (r"lm\.fake_latent", f"network.{_HEAD}nothing"),
+    (r"lm\.diffloss\.net\.time_embed\.mlp\.(.+)", rf"network.{_HEAD}denoiser.time.\1"),
+    (r"lm\.diffloss\.net\.input_proj\.(.+)", rf"network.{_HEAD}denoiser.into.\1"),
+    (r"lm\.diffloss\.net\.cond_embed\.hidden_embedding", f"network.{_HEAD}pool.query"),
+    (r"lm\.diffloss\.net\.cond_embed\.hid_pos\.pe", f"network.{_HEAD}pool.position"),
+    (
+        r"lm\.diffloss\.net\.cond_embed\.hid_encoder_layer\.(.+)",
+        rf"network.{_HEAD}pool.encoder.\1",
+    ),
+    (r"lm\.diffloss\.net\.cond_embed\.cond_proj\.(.+)", rf"network.{_HEAD}pool.out.\1"),
+    (
+        r"lm\.diffloss\.net\.res_blocks\.(\d+)\.in_ln\.(.+)",
+        rf"network.{_HEAD}denoiser.blocks.\1.norm.\2",
+    ),
+    (
+        r"lm\.diffloss\.net\.res_blocks\.(\d+)\.mlp\.(.+)",
+        rf"network.{_HEAD}denoiser.blocks.\1.mlp.\2",
+    ),
+    (
+        r"lm\.diffloss\.net\.res_blocks\.(\d+)\.adaLN_modulation\.1\.(.+)",
+        rf"network.{_HEAD}denoiser.blocks.\1.modulation.\2",
+    ),
+    (r"lm\.diffloss\.net\.final_layer\.linear\.(.+)", rf"network.{_HEAD}denoiser.out.\1"),
+    (
+        r"lm\.diffloss\.net\.final_layer\.adaLN_modulation\.1\.(.+)",
+        rf"network.{_HEAD}denoiser.modulation.\1",
+    ),
+    (r"vae\.skel_embedding\.(\w+)", r"vae.into.\1"),
+    (r"vae\.final_layer\.(\w+)", r"vae.out.\1"),
+    (r"vae\.global_motion_token", "vae.tokens"),
+    (r"vae\.query_pos_(en|de)coder\.pe", r"vae.\1coder_positions"),
+    (r"vae\.((?:en|de)coder)\.input_blocks\.(.+)", r"vae.\1.early.\2"),
+    (r"vae\.((?:en|de)coder)\.middle_block\.(.+)", r"vae.\1.middle.\2"),
+    (r"vae\.((?:en|de)coder)\.output_blocks\.(.+)", r"vae.\1.late.\2"),
+    (r"vae\.((?:en|de)coder)\.linear_blocks\.(.+)", r"vae.\1.merge.\2"),
+    (r"vae\.((?:en|de)coder)\.norm\.(\w+)", r"vae.\1.norm.\2"),
+)
+_GPT_LAYER = re.compile(
+    r"lm\.language_model\.transformer\.h\.(\d+)\.(?:(mlp)\.fn\.([01])\.(c_fc|c_proj)"
+    r"|(ln_1|ln_2|c_attn|c_proj)\.fn\.([01]))\.(weight|bias)"
+)
+_WORDS = "lm.language_model.transformer.wte.weight"
+_MOTION_TOKENS = "lm.language_model.pre_processors.1.weight"
+_UNREAD = re.compile(
+    r"lm\.language_model\.(lm_head|pre_processors\.0|post_processors\.[01])\.weight"
+    r"|(metrics|_losses)\..+|.+\.attn\.(masked_)?bias"
+)
+"""Aliases of the word table, the output layer of motion tokens, which no loss ever trains, and the
+evaluation's own networks."""
+_VAE_ALONE = "official.read_vae reads it, for a model that is to be trained"
+_CARD = {
+    "name": "MotionGPT3 (official release)",
+    "command": "trained by the authors of MotionGPT3",
+    "hip_sign": "released",
+    "plants_feet": False,
+    "licence": "MIT by its repository; trained on HumanML3D, whose own terms apply",
+    "sources": ["HumanML3D (AMASS and HumanAct12)"],
+}
+_HARMLESS = (
+    "omegaconf.dictconfig.DictConfig", "omegaconf.listconfig.ListConfig",
+    "omegaconf.base.ContainerMetadata", "omegaconf.base.Metadata", "omegaconf.nodes.AnyNode",
+    "typing.Any", "builtins.dict", "builtins.list", "builtins.int", "collections.defaultdict",
+)  # fmt: skip
+"""Classes in which Lightning notes hyper-parameters. None is run: stand-ins take their places."""
+
+
+class _StandIn(dict[Any, Any]):
+    """Takes whatever a noted setting consists of, and does nothing with it."""
+
+    def __init__(self, *_: object):
+        super().__init__()
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint file; nothing in the file is run.
+
+    Raises:
+        InputError: when there is no such file.
+        CorruptError: when it is not a checkpoint, or holds objects that are not weights.
+    """
+    if not path.is_file():
+        raise InputError("no such checkpoint", where=str(path))
+    allowed: list[Any] = [(_StandIn, name) for name in _HARMLESS]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"holds {found[1]}, which is not a weight" if found else "cannot be read as weights"
+        raise CorruptError(what, where=str(path), hint="nothing in it was run") from error
+    except (RuntimeError, EOFError, ValueError, OSError) as error:
+        raise CorruptError("not a PyTorch checkpoint", where=str(path), hint=str(error)) from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise CorruptError("no state_dict of tensors in it", where=str(path))
+    return state
+
+
+Compat = Literal["official"]
+"""Ask and sample as the official evaluation does, to compare numbers with it."""
+SIZES = BimodalConfig(masked=True, shuffled_slots=True)
+"""Of the released language model; its VAE has the sizes of `VAEConfig()`."""
+
+
+def read_official(path: Path, compat: Compat | None = None) -> Bundle:
+    """The released model as one of ours.
+
+    Args:
+        path: the checkpoint file. Mean.npy and Std.npy of its data lie beside it.
+
+    Raises:
+        InputError: when the file or its statistics are missing, or there is no language model.
+        CorruptError: naming the tensor that is missing, unknown, of another size or not finite, or
+            the object in the file that is not a weight.
+    """
+    if not any(name.startswith("lm.") for name in read_state(path)):
+        raise InputError("holds no language model", where=str(path), hint=_VAE_ALONE)
+    tensors = weights(path)
+    tensors["network.heads.latent_scale"] = torch.tensor(LATENT_SCALE)
+    # Stages II and III train without guidance and keep no stand-in for "nothing".
+    tensors.setdefault(f"network.{_HEAD}nothing", torch.zeros(4, 768))
+    vae, network = filled((VAEConfig(), SIZES), tensors)
+    mean, std = statistics(path.resolve().parent, VAEConfig().features)
+    conventions = OFFICIAL_EVALUATION if compat == "official" else OFFICIAL
+    card = {**_CARD, "conventions": asdict(conventions)}
+    return Bundle(vae, network, Tokenizer.load(GPT2_VOCABULARY), mean, std, card)
+
+
+def read_vae(path: Path) -> MotionVAE:
+    """The motion VAE of a released checkpoint, MotionGPT3's or MLD's.
+
+    Raises:
+        InputError, CorruptError: as `read_official`.
+    """
+    with torch.device("meta"):
+        vae = MotionVAE(VAEConfig())
+    fill(vae, "vae.", weights(path, "vae. motion_vae."))
+    return vae.eval()
+
+
+def weights(path: Path, wanted: str = "lm. vae. motion_vae.") -> dict[str, Tensor]:
+    """Our names and layouts for the released model's tensors, in single precision.
+
+    Args:
+        wanted: beginnings of the names that are read.
+
+    Raises:
+        CorruptError: naming a tensor that nothing here knows, or one that is not finite.
+    """
+    tensors: dict[str, Tensor] = {}
+    for names in _portions(path):
+        state = read_state(path)  # mapped, and unmapped after this portion: nothing is held twice
+        for name in names:
+            for ours, value in _converted(name.replace("motion_vae.", "vae.", 1), state[name]):
+                if not torch.isfinite(value).all():
+                    raise CorruptError("weights are not finite", where=name)
+                if name.startswith(tuple(wanted.split())):
+                    tensors[ours] = value.to(
+                        torch.float32, copy=True, memory_format=torch.contiguous_format
+                    )
+    return tensors
+
+
+def _portions(path: Path) -> list[list[str]]:
+    """The names in a checkpoint, the largest tensors first, in portions that fit in memory."""
+    sizes = {name: tensor.nbytes for name, tensor in read_state(path).items()}
+    portions: list[list[str]] = []
+    room = 0
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        if sizes[name] > room:
+            portions.append([])
+            room = max(_PORTION_BYTES, sizes[name])
+        portions[-1].append(name)
+        room -= sizes[name]
+    return portions
+
+
+def _converted(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    if layer := _GPT_LAYER.fullmatch(name):
+        number, mlp, of_mlp, part, kind, of_layer, what = layer.groups()
+        ours = f"mlp.copies.{of_mlp}.{'up' if part == 'c_fc' else 'down'}"
+        if not mlp:
+            ours = f"{_LAYER[kind]}.copies.{of_layer}"
+        # GPT-2 keeps its linear layers as inputs x outputs.
+        turned = tensor.mT if tensor.ndim == 2 else tensor
+        yield f"network.gpt.blocks.{number}.{ours}.{what}", turned
+    elif name == _WORDS:
+        yield "network.gpt.wte.weight", tensor[:-CONTROL_IDS]
+        yield "network.gpt.control.weight", tensor[-CONTROL_IDS:]
+    elif name == _MOTION_TOKENS:
+        yield "network.heads.motion_out", tensor[OUT_ROW : OUT_ROW + 1]
+        yield "network.heads.masked", tensor[MASKED_ROW : MASKED_ROW + 1]
+    elif not _UNREAD.fullmatch(name):
+        for theirs, ours in _RENAMED:
+            if re.fullmatch(theirs, name):
+                one = tensor.squeeze(1) if name.endswith(".pe") else tensor
+                yield re.sub(theirs, ours, name), one
+                return
+        raise CorruptError("nothing here is called that", where=name)
+
+
+def statistics(
+    folder: Path, features: int
+) -> tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]:
+    """Mean and std of the features a checkpoint was trained on, which it does not hold itself.
+
+    Looked for beside it as HumanML3D and the official repository name them.
+
+    Raises:
+        InputError: when they are not there, or are those of another skeleton.
+    """
+    for place in (folder, folder / "meta", folder / "assets" / "meta"):
+        for mean, std in (("Mean.npy", "Std.npy"), ("mean.npy", "std.npy")):
+            if (place / mean).is_file() and (place / std).is_file():
+                both = np.load(place / mean), np.load(place / std)
+                if any(values.shape != (features,) for values in both):
+                    raise InputError(
+                        f"statistics of {both[0].shape} features, the model has {features}",
+                        where=str(place / mean),
+                    )
+                return both[0].astype(np.float32), both[1].astype(np.float32)
+    raise InputError(
+        "the checkpoint's mean and std are missing",
+        where=str(folder),
+        hint="put Mean.npy and Std.npy of HumanML3D beside it",
+    )
