@@ -8,7 +8,7 @@ checkpoints hold the same VAE under `vae.` or `motion_vae.`.
 
 import pickle  # noqa: TID251 - only to name the error of torch's weights-only reader
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from motiongpt3.model.vae import MotionVAE, VAEConfig
 LATENT_SCALE = 0.8457
 """Of the released HumanML3D model, where it is written into the code (mld_vae.py:65)."""
 _PORTION_BYTES = 2**25
+"""Least size of a portion that is read at once."""
 MASKED_ROW, OUT_ROW, MOTION_ROWS = 0, 2, 6
 """Of the motion stream's six embeddings: the mask of in-betweening and the slots of motions to
 make. Padding, the slots of told motions (their latents stand there) and two spares are not read."""
@@ -128,7 +129,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     allowed: list[Any] = [(_StandIn, name) for name in _HARMLESS]
     try:
         with torch.serialization.safe_globals(allowed):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            content = torch.load(  # noqa: TID251 - weights only: no code in it is run
+                path, map_location="cpu", weights_only=True, mmap=True
+            )
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"holds {found[1]}, which is not a weight" if found else "cannot be read as weights"
@@ -207,16 +210,18 @@ def weights(path: Path, wanted: str = "lm. vae. motion_vae.") -> dict[str, Tenso
 
 
 def _portions(path: Path) -> list[list[str]]:
-    """The names in a checkpoint, the largest tensors first, in portions that fit in memory."""
+    """The names in a checkpoint, in portions of half of what is left: a portion lies in memory
+    twice while it is read, but beside it only what came before."""
     sizes = {name: tensor.nbytes for name, tensor in read_state(path).items()}
+    left, room = sum(sizes.values()), 0
     portions: list[list[str]] = []
-    room = 0
     for name in sorted(sizes, key=lambda name: -sizes[name]):
         if sizes[name] > room:
             portions.append([])
-            room = max(_PORTION_BYTES, sizes[name])
+            room = max(left // 2, sizes[name], _PORTION_BYTES)
         portions[-1].append(name)
         room -= sizes[name]
+        left -= sizes[name]
     return portions
 
 
