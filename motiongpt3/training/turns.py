@@ -12,7 +12,6 @@ from motiongpt3.data.tasks import Field, Task, Templates, format_seconds, render
 from motiongpt3.data.variation import vary
 from motiongpt3.model.sequence import Turn
 from motiongpt3.motion.mirror import mirror_words
-from motiongpt3.motion.skeleton import HUMANML3D
 
 _SHORTEST = 8
 """Frames of the shortest observed or missing part."""
@@ -45,8 +44,8 @@ class Wording:
 class TurnMaker:
     """Draws examples of one split."""
 
-    def __init__(self, data: MotionText, wording: Wording, fps: float = HUMANML3D.fps):
-        self.data, self.wording, self.fps = data, wording, fps
+    def __init__(self, data: MotionText, wording: Wording):
+        self.data, self.wording, self.fps = data, wording, data.skeleton.fps
         self.templates = Templates.load()
 
     def draw(self, task: Task, index: int, rng: np.random.Generator) -> Example:
