@@ -115,7 +115,7 @@ def spread(count: int, limit: int | None) -> list[int]:
 
 
 def joints_of(data: MotionText, index: int) -> np.ndarray:
-    """Joint positions (T, J, 3) of a clip in metres, from the origin facing +Z, float32."""
+    """Joint positions (T, J, 3) of a clip in the set's unit, from the origin, float32."""
     features = data.features(index).astype(np.float64)
     return np.asarray(features_to_joints(features), np.float32)
 

@@ -3,7 +3,7 @@
     python bench/vae.py [--model FOLDER] [--data FOLDER] [--split test] [--json OUT]
 
 MPJPE is the mean distance of joints relative to the pelvis in the canonical world frame (heading
-kept), over frames and all 22 joints, then over clips. Latents are posterior means. "last root" is
+kept), over frames and all joints, then over clips. Latents are posterior means. "last root" is
 how far the root is off in the last frame.
 
 References: the nearest training clip, stretched to the same length, and 256 principal components of
@@ -23,6 +23,7 @@ from motiongpt3.evaluation.reconstruction import (
     path_error,
     pose_error,
     poses,
+    round_trip,
 )
 from motiongpt3.model.motiongpt import MotionGPT
 
@@ -64,16 +65,13 @@ def rebuilt(model: MotionGPT, data: MotionText, chosen: list[int]) -> list[dict]
     order = sorted(chosen, key=lambda index: data.records[index].frames)
     batches = [order[at : at + _BATCH] for at in range(0, len(order), _BATCH)]
     for batch in common.track(batches, "VAE"):
-        clips = [data.features(index) for index in batch]
-        latents = model.codec.latents(clips)
-        decoded = model.codec.features(latents, [len(c) for c in clips])
-        for index, made in zip(batch, decoded, strict=True):
-            joints, real = model.codec.joints(made), common.joints_of(data, index)
+        pairs = round_trip(model.codec, [data.features(index) for index in batch])
+        for index, (made, real) in zip(batch, pairs, strict=True):
             rows[index] = {
                 "id": data.records[index].id,
                 "source": data.records[index].source,
-                "mpjpe_mm": 1000 * pose_error(joints, real),
-                "last_root_m": path_error(joints, real),
+                "mpjpe_mm": 1000 * pose_error(made, real),
+                "last_root_m": path_error(made, real),
             }
     return [rows[index] for index in chosen]
 
@@ -84,9 +82,10 @@ def references(folder: Path, data: MotionText, chosen: list[int]) -> dict[str, l
     clips = [common.joints_of(train, index) for index in range(len(train))]
     nearest, components = NearestClip(clips), PoseComponents.fit(clips)
     real = [common.joints_of(data, index) for index in chosen]
+    unit = 1000 * data.skeleton.metres
     return {
-        "nearest_mm": [1000 * nearest.find(j)[1] for j in common.track(real, "nearest clip")],
-        "components_mm": [1000 * pose_error(components.rebuilt(j), poses(j)) for j in real],
+        "nearest_mm": [unit * nearest.find(j)[1] for j in common.track(real, "nearest clip")],
+        "components_mm": [unit * pose_error(components.rebuilt(j), poses(j)) for j in real],
     }
 
 

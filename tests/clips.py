@@ -109,17 +109,16 @@ def archive(folder: Path, made: Sequence[Line]) -> Path:
 
 
 def published(folder: Path, made: Sequence[Line]) -> Path:
-    """Write clips as HumanML3D publishes its own: features, texts and split lists."""
+    """Write clips as HumanML3D and KIT-ML publish theirs: features, texts and split lists."""
     (folder / "new_joint_vecs").mkdir(parents=True)
     (folder / "texts").mkdir()
     for line in made:
-        np.save(
-            folder / "new_joint_vecs" / f"{line.id}.npy", joints_to_features(line.motion.joints)
-        )
+        features = joints_to_features(line.motion.joints, line.motion.skeleton)
+        np.save(folder / "new_joint_vecs" / f"{line.id}.npy", features)
         rows = [f"{caption}#a/DET#0.0#0.0\n" for caption in line.captions]
         (folder / "texts" / f"{line.id}.txt").write_text("".join(rows))
-    for split in ("train", "val", "test"):
-        names = [line.id for line in made if line.split == split]
+    for split in ("train", "val", "test", "all"):
+        names = [line.id for line in made if split in (line.split, "all")]
         (folder / f"{split}.txt").write_text("\n".join(names))
     return folder
 

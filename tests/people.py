@@ -5,7 +5,7 @@ import numpy as np
 from motiongpt3.motion import rotation
 from motiongpt3.motion.kinematics import forward, rest_directions
 from motiongpt3.motion.motion import Motion
-from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
+from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
 
 BONES = {
     "hip": 0.11,
@@ -35,8 +35,7 @@ def offsets(skeleton: Skeleton) -> np.ndarray:
         if name.endswith("_collar"):
             directions[joint] += [0, 1.4, 0]
     lengths = [BONES.get(n.rpartition("_")[2], 0.0) for n in skeleton.joints]
-    scale = 1000 if skeleton is KIT else 1
-    return rotation.normalize(directions) * np.array(lengths)[:, None] * scale
+    return rotation.normalize(directions) * np.array(lengths)[:, None] / skeleton.metres
 
 
 def person(

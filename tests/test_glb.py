@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import kit
 import numpy as np
 import pytest
 from people import person
@@ -146,7 +147,7 @@ def test_captured_motion_is_valid(data: Path, tmp_path: Path, validator: Path) -
     assert validate(tmp_path / "a.glb", validator)["issues"]["numErrors"] == 0
 
 
-@pytest.mark.parametrize(("skeleton", "metres"), [(HUMANML3D, 1.0), (KIT, 0.001)])
+@pytest.mark.parametrize(("skeleton", "metres"), [(HUMANML3D, 1.0), (KIT, 0.75 / 480)])
 def test_the_skeleton_moves_as_the_motion(
     skeleton: Skeleton, metres: float, tmp_path: Path
 ) -> None:
@@ -171,17 +172,22 @@ def test_the_duration_is_right(fps: float, tmp_path: Path) -> None:
     assert animation["name"] == "a person sways"
 
 
-def test_the_body_stands_in_a_t_pose_with_two_coloured_sides(tmp_path: Path) -> None:
-    person(3).write(tmp_path / "a.glb")
+@pytest.mark.parametrize("motion", [person(3), kit.wave()], ids=["humanml3d", "kit"])
+def test_the_body_stands_in_a_t_pose_with_two_coloured_sides(
+    motion: Motion, tmp_path: Path
+) -> None:
+    motion.write(tmp_path / "a.glb")
     parts = Glb(tmp_path / "a.glb").vertices(None)
     assert set(parts) == {"cloth", "left", "right", "skin"}
     everything = np.concatenate([v for v, _ in parts.values()])
     low, high = everything.min(0), everything.max(0)
     assert -0.08 < low[1] < 0.02 and 1.3 < high[1] < 2.0
-    assert high[0] - low[0] > 1.3 > high[2] - low[2]
+    assert high[0] - low[0] > 1.2 > high[2] - low[2]
     assert parts["left"][0][:, 0].min() > -0.05 and parts["right"][0][:, 0].max() < 0.05
     head = parts["skin"][0][parts["skin"][0][:, 1] > high[1] - 0.2]
     assert head[:, 2].max() > -head[:, 2].min() + 0.01, "the nose points ahead"
+    feet = parts["left"][0][parts["left"][0][:, 1] < low[1] + 0.05]
+    assert feet[:, 2].max() > -feet[:, 2].min() + 0.02, "as do the toes"
 
 
 def test_the_body_follows_and_its_faces_point_outwards(tmp_path: Path) -> None:

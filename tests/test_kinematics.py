@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import kit
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,6 +76,16 @@ def test_the_rest_pose_is_a_t_pose() -> None:
             rest[HUMANML3D.index(joint), 0] > 0 > rest[HUMANML3D.mirror[HUMANML3D.index(joint)], 0]
         )
     assert rest[HUMANML3D.index("left_foot"), 2] > 0 < rest[HUMANML3D.index("head"), 1]
+
+
+def test_the_rest_pose_of_kit_faces_ahead_too() -> None:
+    """Its published offsets do not: they have the right side at +X and the toes at +Z."""
+    rest = fit(kit.walk().joints, KIT).offsets
+    for joint, name in enumerate(KIT.joints):
+        if name.endswith(("_hip", "_shoulder", "_elbow", "_wrist")):
+            assert (rest[joint, 0] > 0) == name.startswith("left"), name
+        if name.endswith("_toe"):
+            assert rest[joint, 2] > 0, name
 
 
 def test_rotations_are_smooth_in_time() -> None:

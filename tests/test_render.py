@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import imageio_ffmpeg
+import kit
 import numpy as np
 import pytest
 from PIL import Image
@@ -85,8 +86,25 @@ def test_a_near_limb_hides_a_far_one_whatever_their_order():
         assert is_blue(image[:, 50, 50])
 
 
+def test_a_kit_figure_has_its_head_on_its_neck_and_its_sides_in_their_colours():
+    """KIT-ML has no joint in the head: the one of that name is the top of the neck."""
+    scene = Scene.of(kit.wave(20).joints, KIT)
+    neck, head = (scene.joints[:, KIT.index(name)] for name in ("neck", "head"))
+    limbs = body.Limbs.of(scene)
+    skull = next(n for n, r in enumerate(limbs.radius) if r[0] > 0.1 and limbs.colour[n] == 3)
+    chin = limbs.start[:, skull, 1] - limbs.radius[skull, 0]
+    assert (chin > neck[:, 1]).all() and (chin < head[:, 1] + 0.05).all()
+    nose = limbs.end[:, np.flatnonzero(limbs.colour == 3)[-1]]
+    assert ((nose - head) @ [0, 0, 1] > 0.05).all()
+    front = replace(SMALL, azimuth=0.0)
+    picture = figure.draw(kit.wave(20).joints, 12.5, KIT, view=front)[-1][:140]
+    blue, orange = np.argwhere(is_blue(picture)), np.argwhere(is_orange(picture))
+    assert blue[:, 1].mean() > orange[:, 1].mean() + 5
+    assert blue[:, 0].min() < orange[:, 0].min() - 10
+
+
 def test_the_unit_of_kit_does_not_matter():
-    joints = person(2, KIT)
+    joints = kit.wave(2).joints / 700
     one, other = (figure.draw(joints * unit, 12.5, KIT, view=SMALL) for unit in (50.0, 900.0))
     assert np.abs(one.astype(int) - other).max() <= 2
 

@@ -10,7 +10,7 @@ from motiongpt3.errors import InputError, ResourceError
 from motiongpt3.model.sampling import Sampling
 
 MIN_SECONDS, MAX_SECONDS = 1.0, 60.0
-"""Shortest: 20 frames, the shortest training clip. Past 9.8 s a motion is made in a chain."""
+"""Shortest: 20 frames, the shortest training clip. Past 196 frames a motion is made in a chain."""
 MAX_SAMPLES = 64
 MAX_SEED = 2**63 - 1
 

@@ -249,7 +249,7 @@ def _data(group: Commands) -> None:
         metavar="SRC",
         nargs="*",
         type=Path,
-        help="folders like motion5h or HumanML3D (default: those of MOTIONGPT3_DATA)",
+        help="folders like motion5h, HumanML3D or KIT-ML (default: those of MOTIONGPT3_DATA)",
     )
     parser.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="a folder")
 

@@ -26,7 +26,7 @@ def prepare(options: Namespace) -> int:
     say(f"{options.out}  clips: {clips}; {manifest['frames']} frames")
     for reason, count in manifest["rejected"].items():
         say(f"left out: {count} ({reason})")
-    say(f"content {manifest['sha256'][:16]}")
+    say(f"statistics {manifest['statistics']}, content {manifest['sha256'][:16]}")
     return 0
 
 

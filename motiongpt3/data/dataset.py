@@ -17,12 +17,17 @@ from jaxtyping import Float, Int
 
 from motiongpt3.data.prepare import VERSION, Record, content_hash
 from motiongpt3.errors import CorruptError, InputError
-from motiongpt3.motion.skeleton import HUMANML3D, KIT
+from motiongpt3.motion.skeleton import skeleton_of
 from motiongpt3.motion.symmetry import feature_mirror
 
 
 class MotionText:
-    """Features and captions of one split of a processed set."""
+    """Features and captions of one split of a processed set.
+
+    Raises:
+        InputError: when there is no such set or split.
+        CorruptError: when the set's files do not go together.
+    """
 
     def __init__(self, folder: Path, split: str):
         self.manifest = read_manifest(folder)
@@ -32,10 +37,16 @@ class MotionText:
         if not self.records:
             raise InputError(f"no clips in split {split!r}", where=str(folder))
         self._features = np.load(folder / "features.npy", mmap_mode="r")
-        self.fps = (KIT if self._features.shape[1] == KIT.dim else HUMANML3D).fps
-        """Frames per second of every clip."""
         with np.load(folder / "stats.npz") as stats:
             self.mean, self.std = stats["mean"], stats["std"]
+        self.skeleton = skeleton_of(self._features.shape[1], str(folder / "features.npy"))
+        if not self.mean.shape == self.std.shape == (self.skeleton.dim,):
+            raise CorruptError(
+                f"mean and std have {len(self.mean)} and {len(self.std)} numbers, the features of "
+                f"{self.skeleton.name} {self.skeleton.dim}",
+                where=str(folder / "stats.npz"),
+                hint="statistics of another set? prepare it again: motiongpt3 data prepare",
+            )
         self.corpus = (folder / "corpus.txt").read_text(encoding="utf-8").splitlines()
         self.order, self.sign = feature_mirror(self._features.shape[1])
 

@@ -4,7 +4,8 @@ A processed set is a folder:
     features.npy    (frames, F) float32, all clips one after another, mapped into memory
     clips.jsonl     one record per clip: where its frames lie, captions, split, label
     corpus.txt      sentences without a motion (`text/*.jsonl` of the sources), one per line
-    stats.npz       mean and std (F,) of the train split, by HumanML3D's rule
+    stats.npz       mean and std (F,): those the source publishes, or else those of the train split
+                    by HumanML3D's rule
     manifest.json   version, skeleton, convention, counts, and a hash of the content
 """
 
@@ -12,21 +13,27 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.data.sources import SPLITS, Clip, read_clips
+from motiongpt3.data.sources import SPLITS, Clip, published_statistics, read_clips
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.motion.features import HipSign, joints_to_features, layout_of
 from motiongpt3.motion.motion import Motion
-from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
+from motiongpt3.motion.skeleton import HUMANML3D, KIT, SKELETONS, Skeleton, skeleton_of
 
 VERSION = 1
+LIMITS = {HUMANML3D.name: (20, 196), KIT.name: (24, 196)}
+"""Fewest frames of a clip and most of a part, by skeleton, as MotionGPT3 and KIT-ML's loaders have
+them. The evaluation protocol of others takes HumanML3D from 40 frames on."""
+
+Statistics = tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]
+"""Mean and std of every feature."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +41,15 @@ class PrepareConfig:
     """How clips are turned into features."""
 
     hip_sign: HipSign = "corrected"
-    min_frames: int = 20
-    max_frames: int = 196
-    """Longer clips are cut into parts of this many frames."""
+    min_frames: int | None = None
+    """Shorter clips are left out; None: the skeleton's own limit."""
+    max_frames: int | None = None
+    """Longer clips are cut into parts of this many frames; None: the skeleton's own limit."""
+
+    def limits(self, skeleton: Skeleton) -> tuple[int, int]:
+        """Fewest and most frames for clips of a skeleton."""
+        least, most = LIMITS[skeleton.name]
+        return self.min_frames or least, self.max_frames or most
 
 
 @dataclass(frozen=True)
@@ -72,27 +85,60 @@ def prepare(
         ResourceError: when `out` cannot be written.
     """
     config = config or PrepareConfig()
-    records: list[Record] = []
-    rows: list[np.ndarray] = []
-    rejected: Counter[str] = Counter()
-    first = 0
-    published: set[bool] = set()
+    clips = _gather(sources, config, progress)
+    records, features = clips.records, np.concatenate(clips.rows)
+    skeleton = skeleton_of(features.shape[1])
+    least, most = config.limits(skeleton)
+    config = replace(config, min_frames=least, max_frames=most)
+    if _all_published(clips.published, sources):
+        config = replace(config, hip_sign="released")
+    stats, origin = _statistics(sources, records, features)
+    corpus = [text for source in sources for text in _corpus(source)]
+    manifest = {
+        "version": VERSION,
+        "skeleton": skeleton.name,
+        "config": asdict(config),
+        "statistics": origin,
+        "clips": {split: sum(r.split == split for r in records) for split in SPLITS},
+        "frames": len(features),
+        "corpus": len(corpus),
+        "rejected": dict(clips.rejected),
+    }
+    return _write(out, (records, features, corpus), stats, manifest)
+
+
+@dataclass(eq=False)
+class _Gathered:
+    """What the sources hold."""
+
+    records: list[Record] = field(default_factory=list)
+    rows: list[Float[np.ndarray, "_ F"]] = field(default_factory=list)
+    rejected: Counter[str] = field(default_factory=Counter)
+    published: set[bool] = field(default_factory=set)
+    """Whether features are the sources' own, for all clips met."""
+
+
+def _gather(
+    sources: Sequence[Path], config: PrepareConfig, progress: Callable[[str, int], None]
+) -> _Gathered:
+    found, first = _Gathered(), 0
     for source in sources:
         for clip in read_clips(source):
-            published.add(clip.features is not None)
-            for part, features in _parts(clip, config, rejected):
-                if rows and features.shape[1] != rows[0].shape[1]:
-                    raise InputError("skeletons are mixed", where=f"{source}: {clip.id}")
-                records.append(_record(clip, part, first, len(features)))
-                rows.append(features)
+            found.published.add(clip.features is not None)
+            for part, features in _parts(clip, config, found.rejected):
+                if found.rows and features.shape[1] != found.rows[0].shape[1]:
+                    raise InputError(
+                        "skeletons are mixed",
+                        where=f"{source}: {clip.id}",
+                        hint="prepare HumanML3D and KIT-ML clips as two sets",
+                    )
+                found.records.append(_record(clip, part, first, len(features)))
+                found.rows.append(features)
                 first += len(features)
-            progress(source.name, len(records))
-    if not records:
+            progress(source.name, len(found.records))
+    if not found.records:
         raise InputError("no usable clips", where=", ".join(map(str, sources)))
-    if _all_published(published, sources):
-        config = replace(config, hip_sign="released")
-    corpus = [text for source in sources for text in _corpus(source)]
-    return _write(out, records, np.concatenate(rows), corpus, (config, rejected))
+    return found
 
 
 def _all_published(published: set[bool], sources: Sequence[Path]) -> bool:
@@ -117,10 +163,12 @@ def _parts(
         skeleton = _skeleton(clip)
         motion = Motion(clip.joints, clip.fps, skeleton).resample(skeleton.fps)
         features = joints_to_features(motion.joints, skeleton, config.hip_sign)
-    starts = range(0, len(features), config.max_frames)
-    parts = [(n, features[a : a + config.max_frames]) for n, a in enumerate(starts)]
-    # A row is a step between two frames, so a clip of min_frames has one row less.
-    kept = [(n, part) for n, part in parts if len(part) >= config.min_frames - 1]
+    least, most = config.limits(skeleton_of(features.shape[1]))
+    if clip.features is None:
+        least -= 1  # a row is a step between two frames, so there is one row less
+    starts = range(0, len(features), most)
+    parts = [(n, features[a : a + most]) for n, a in enumerate(starts)]
+    kept = [(n, part) for n, part in parts if len(part) >= least]
     if not kept:
         rejected["too short"] += 1
     return kept
@@ -133,7 +181,7 @@ def _corpus(source: Path) -> list[str]:
 
 
 def _skeleton(clip: Clip) -> Skeleton:
-    for skeleton in (HUMANML3D, KIT):
+    for skeleton in SKELETONS:
         if clip.joints.shape[1] == len(skeleton.joints):
             return skeleton
     raise InputError(f"{clip.joints.shape[1]} joints", where=clip.id, hint="22 or 21 are known")
@@ -148,25 +196,13 @@ def _record(clip: Clip, part: int, first: int, frames: int) -> Record:
 
 def _write(
     out: Path,
-    records: list[Record],
-    features: Float[np.ndarray, "N F"],
-    corpus: list[str],
-    how: tuple[PrepareConfig, Counter[str]],
+    content: tuple[list[Record], Float[np.ndarray, "N F"], list[str]],
+    stats: Statistics,
+    manifest: dict[str, Any],
 ) -> dict[str, Any]:
-    config, rejected = how
+    records, features, corpus = content
     lines = "".join(json.dumps(asdict(r), ensure_ascii=False) + "\n" for r in records)
     sentences = "".join(text + "\n" for text in corpus)
-    train = np.concatenate([features[r.first : r.first + r.frames] for r in _train(records)])
-    mean, std = statistics(train)
-    manifest = {
-        "version": VERSION,
-        "skeleton": "kit" if features.shape[1] == KIT.dim else "humanml3d",
-        "config": asdict(config),
-        "clips": {split: sum(r.split == split for r in records) for split in SPLITS},
-        "frames": len(features),
-        "corpus": len(corpus),
-        "rejected": dict(rejected),
-    }
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / "features.npy") as path, open(path, "wb") as file:
         np.save(file, features)
@@ -175,7 +211,7 @@ def _write(
     with atomic_write(out / "corpus.txt") as path:
         path.write_text(sentences, encoding="utf-8")
     with atomic_write(out / "stats.npz") as path, open(path, "wb") as file:
-        np.savez(file, mean=mean, std=std)
+        np.savez(file, mean=stats[0], std=stats[1])
     manifest["sha256"] = content_hash(out)
     with atomic_write(out / "manifest.json") as path:  # last: a set without it is not finished
         path.write_text(json.dumps(manifest, indent=1))
@@ -190,6 +226,27 @@ def content_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def _statistics(
+    sources: Sequence[Path], records: list[Record], features: Float[np.ndarray, "N F"]
+) -> tuple[Statistics, str]:
+    """Mean and std of a set, and where they come from.
+
+    Published ones stand for their folder alone; several folders together have their own.
+    """
+    published = published_statistics(sources[0]) if len(sources) == 1 else None
+    if published is None:
+        train = np.concatenate([features[r.first : r.first + r.frames] for r in _train(records)])
+        return statistics(train), "computed"
+    if len(published[0]) != features.shape[1] or len(published[1]) != features.shape[1]:
+        raise InputError(
+            f"Mean.npy and Std.npy have {len(published[0])} and {len(published[1])} numbers, the "
+            f"features {features.shape[1]}",
+            where=str(sources[0]),
+            hint="put the set's own there, or remove both to have them computed",
+        )
+    return published, "published"
+
+
 def _train(records: list[Record]) -> list[Record]:
     train = [r for r in records if r.split == "train"]
     if not train:
@@ -197,9 +254,7 @@ def _train(records: list[Record]) -> list[Record]:
     return train
 
 
-def statistics(
-    features: Float[np.ndarray, "N F"],
-) -> tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]:
+def statistics(features: Float[np.ndarray, "N F"]) -> Statistics:
     """Mean, and std averaged inside each kind of feature (HumanML3D's `cal_mean_variance`)."""
     layout = layout_of(features.shape[1])
     mean, std = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)

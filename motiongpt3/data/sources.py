@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.errors import InputError
+from motiongpt3.formats import npy
+from motiongpt3.formats.files import read_bytes
 from motiongpt3.motion.features import features_to_joints
-from motiongpt3.motion.skeleton import HUMANML3D, KIT
+from motiongpt3.motion.skeleton import skeleton_of
 
 SPLITS = ("train", "val", "test")
 
@@ -21,7 +23,8 @@ class Clip:
     """One captioned clip of a data set.
 
     Attributes:
-        joints: (frames, joints, 3), metres, Y up, as captured.
+        joints: (frames, joints, 3), Y up, as captured, in the skeleton's unit: metres, or
+            KIT-ML's own.
         features: published features (frames, F) where the data set has them; they are kept as
             they are instead of being computed again.
         label: the action class, "" where the data set names none.
@@ -50,7 +53,7 @@ def read_clips(folder: Path, splits: tuple[str, ...] = SPLITS) -> Iterator[Clip]
     if (folder / "clips.jsonl").is_file():
         return _read_archive(folder, splits)
     if (folder / "new_joint_vecs").is_dir():
-        return _read_humanml3d(folder, splits)
+        return _read_published(folder, splits)
     raise InputError(
         "no motions found",
         where=str(folder),
@@ -88,21 +91,27 @@ def _read_archive(folder: Path, splits: tuple[str, ...]) -> Iterator[Clip]:
         )
 
 
-def _read_humanml3d(folder: Path, splits: tuple[str, ...]) -> Iterator[Clip]:
+def _read_published(folder: Path, splits: tuple[str, ...]) -> Iterator[Clip]:
     for split in splits:
         names = folder / f"{split}.txt"
         for name in names.read_text().split() if names.is_file() else ():
-            features = np.load(folder / "new_joint_vecs" / f"{name}.npy")
+            path = folder / "new_joint_vecs" / f"{name}.npy"
+            features = _array(path)
+            if features.ndim != 2:
+                raise InputError(f"an array of shape {features.shape}", where=str(path))
+            skeleton = skeleton_of(features.shape[1], str(path))
             if len(features) < 2 or not np.isfinite(features).all():
                 continue  # e.g. 007975, which is NaN in many copies of HumanML3D
-            skeleton = KIT if features.shape[1] == KIT.dim else HUMANML3D
             for segment, captions in _segments(folder / "texts" / f"{name}.txt").items():
-                first, last = (round(s * skeleton.fps) for s in segment)
-                part = features[first:last] if last else features
+                # Down to whole frames, as the official loader cuts. It counts 20 frames a second
+                # for KIT-ML too; here a second is a second.
+                first, last = (int(s * skeleton.fps) for s in segment)
+                whole = segment == (0, 0)
+                part = features if whole else features[first:last]
                 if len(part) < 2:
                     continue
                 yield Clip(
-                    id=f"{name}_{first}_{last}" if last else name,
+                    id=name if whole else f"{name}_{first}_{last}",
                     source=folder.name,
                     split=split,
                     joints=features_to_joints(part),
@@ -112,9 +121,46 @@ def _read_humanml3d(folder: Path, splits: tuple[str, ...]) -> Iterator[Clip]:
                 )
 
 
+def published_statistics(
+    folder: Path,
+) -> tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]] | None:
+    """Mean and std that a folder comes with (`Mean.npy`, `Std.npy`); None without them.
+
+    Raises:
+        InputError: when they are not those of a set, or only one of them is there.
+    """
+    paths = [folder / "Mean.npy", folder / "Std.npy"]
+    there = [path.is_file() for path in paths]
+    if not any(there):
+        return None
+    if not all(there):
+        raise InputError(
+            "Mean.npy and Std.npy go together",
+            where=str(paths[there.index(False)]),
+            hint="add the missing one, or remove the other to have both computed",
+        )
+    mean, std = (_array(path).reshape(-1) for path in paths)
+    for path, values in zip(paths, (mean, std), strict=True):
+        skeleton_of(len(values), str(path))
+        if not np.isfinite(values).all():
+            raise InputError("a value is not a finite number", where=str(path))
+    if not (std > 0).all():
+        where = f"{paths[1]}: number {int((std <= 0).argmax())}"
+        raise InputError("a standard deviation is not above zero", where=where)
+    return mean, std
+
+
+def _array(path: Path) -> Float[np.ndarray, "*_"]:
+    return npy.parse(read_bytes(path), str(path)).astype(np.float32)
+
+
 def _segments(path: Path) -> dict[tuple[float, float], list[str]]:
     """Captions by the part of the clip they describe, in seconds; (0, 0) is the whole clip."""
     segments: dict[tuple[float, float], list[str]] = {}
+    if not path.is_file():
+        raise InputError(
+            "there is no such file", where=str(path), hint="every clip of a split list needs one"
+        )
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
         if not line.strip():
             continue

@@ -1,6 +1,7 @@
 """Motion prediction and in-betweening: what a guess without a model gives, and what seams show.
 
-Shapes: T frames, J joints, G frames to be made. Metres, Y up; acceleration in m/s^2.
+Shapes: T frames, J joints, G frames to be made. Positions in the skeleton's unit, Y up;
+acceleration in m/s^2.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.evaluation.physics import peak_acceleration
-from motiongpt3.motion.skeleton import HUMANML3D
+from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
 
 Joints = Float[np.ndarray, "T J 3"]
 
@@ -33,7 +34,11 @@ def interpolated(
 
 
 def seam_peak(
-    joints: Joints, start: int, stop: int | None = None, fps: float = HUMANML3D.fps
+    joints: Joints,
+    start: int,
+    stop: int | None = None,
+    fps: float | None = None,
+    skeleton: Skeleton = HUMANML3D,
 ) -> float:
     """The largest acceleration of any joint where a made part meets what was observed.
 
@@ -44,7 +49,7 @@ def seam_peak(
     Args:
         start, stop: the made part, in frames; without `stop` it goes on to the end.
     """
-    peaks = peak_acceleration(joints, fps)  # row i is the acceleration at frame i + 1
+    peaks = peak_acceleration(joints, fps, skeleton)  # row i is the acceleration at frame i + 1
     frames = set(range(start - 1, start + _REACH))
     if stop is not None:
         frames |= set(range(stop - _REACH, stop + 1))
@@ -53,9 +58,10 @@ def seam_peak(
 
 def usual_peak(
     clips: Sequence[Float[np.ndarray, "_ J 3"]],
-    fps: float = HUMANML3D.fps,
+    fps: float | None = None,
     percent: float = 99,
+    skeleton: Skeleton = HUMANML3D,
 ) -> float:
     """The percentile of the largest acceleration in each frame of real clips, taken together."""
-    peaks = np.concatenate([peak_acceleration(clip, fps) for clip in clips])
+    peaks = np.concatenate([peak_acceleration(clip, fps, skeleton) for clip in clips])
     return float(np.percentile(peaks, percent))

@@ -4,9 +4,9 @@ A motion VAE turns a clip into one latent and back. Its error is read against th
 the training set (what remembering would give) and against principal components of time-normalised
 clips (what as many numbers give linearly).
 
-Shapes: T frames, J joints, K frames of a time-normalised clip. Joints in metres, Y up, in the
-canonical world frame: the first frame faces +Z, later frames face where the motion turns to.
-Errors in metres.
+Shapes: T frames, J joints, K frames of a time-normalised clip. Joints with Y up in the canonical
+world frame: the first frame faces +Z, later frames face where the motion turns to. Errors are in
+the unit of the joints; `round_trip` gives metres for either skeleton.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+
+from motiongpt3.model.codec import Codec
+from motiongpt3.motion.features import features_to_joints
 
 Joints = Float[np.ndarray, "T J 3"]
 
@@ -41,6 +44,21 @@ def global_error(made: Joints, real: Joints) -> float:
 def path_error(made: Joints, real: Joints) -> float:
     """How far the root is from where it should be in the last frame."""
     return float(np.linalg.norm(made[-1, 0].astype(np.float64) - real[-1, 0]))
+
+
+def round_trip(
+    codec: Codec, clips: Sequence[Float[np.ndarray, "_ F"]]
+) -> list[tuple[Joints, Joints]]:
+    """Clips decoded from the means of their posteriors, and the clips themselves; metres.
+
+    Raises:
+        InputError: for clips of another skeleton than the model's.
+    """
+    decoded = codec.features(codec.codes(clips), [len(clip) for clip in clips])
+    metres = codec.skeleton.metres
+    made = [codec.joints(features) * metres for features in decoded]
+    real = [np.asarray(features_to_joints(clip.astype(np.float64))) * metres for clip in clips]
+    return list(zip(made, real, strict=True))
 
 
 def retimed(joints: Joints, frames: int) -> Float[np.ndarray, "K J 3"]:

@@ -33,8 +33,14 @@ def passes(rule: Rule, joints: Joints, side: Named | None = None) -> bool:
         side: the limb or direction asked for, where the rule has one.
 
     Raises:
-        InputError: for an unknown rule, or a side that does not go with it.
+        InputError: for an unknown rule, a side that does not go with it, or another skeleton.
     """
+    if joints.shape[1] != len(HUMANML3D.joints):
+        raise InputError(
+            f"{joints.shape[1]} joints",
+            where="joints",
+            hint="rules are stated for the 22 joints of HumanML3D",
+        )
     if rule in ("limb", "wave", "raise") and side is not None:
         limbs = {"limb": limb, "wave": wave, "raise": raise_once}
         return limbs[rule](joints, side)

@@ -17,7 +17,7 @@ from motiongpt3.formats.files import atomic_write, read_bytes
 from motiongpt3.formats.units import check_size
 from motiongpt3.motion.features import features_to_joints
 from motiongpt3.motion.motion import Motion
-from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
+from motiongpt3.motion.skeleton import SKELETONS, Skeleton
 
 KEYS = ("joints", "fps", "features", "provenance")
 """Arrays of our .npz. `features` are kept for generated motions; `provenance` is JSON in bytes."""
@@ -111,7 +111,7 @@ def _motion(array: Any, fps: float | None, provenance: Mapping[str, Any], where:
 
 def _kind(shape: tuple[int, ...], where: str) -> tuple[Skeleton, bool]:
     """Which skeleton an array is of, and whether it holds features rather than joints."""
-    for skeleton in (HUMANML3D, KIT):
+    for skeleton in SKELETONS:
         count = len(skeleton.joints)
         frames = shape[1] if len(shape) == 4 and shape[0] == 1 else shape[0] if shape else 0
         if frames and shape in {(frames, count, 3), (1, frames, count, 3), (frames, 3 * count)}:

@@ -93,7 +93,10 @@ def _extras(rest: np.ndarray, skeleton: Skeleton, size: float) -> Iterator[_Caps
     at = skeleton.index
     up, ahead = size * np.eye(3)[1], size * np.eye(3)[2]
     head, neck = at("head"), at("neck")
-    skull = rest[head] + 0.04 * up
+    rise = skeleton.neck_beyond * np.linalg.norm(rest[head] - rest[skeleton.parents[head]])
+    skull = rest[head] + rise * np.eye(3)[1] + 0.04 * up
+    if rise:
+        yield _Capsule("skin", rest[head], skull, (0.046 * size, 0.046 * size), (head, head))
     yield _Capsule("skin", skull, skull + 0.05 * up, (0.095 * size, 0.1 * size), (head, head))
     nose = skull + 0.09 * ahead
     yield _Capsule("skin", nose, nose + 0.02 * ahead, (0.02 * size, 0.016 * size), (head, head))

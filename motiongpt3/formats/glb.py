@@ -11,7 +11,7 @@ import numpy as np
 
 from motiongpt3.formats import body
 from motiongpt3.formats.files import atomic_write
-from motiongpt3.formats.units import metres_per_unit, stature
+from motiongpt3.formats.units import stature
 from motiongpt3.motion import kinematics
 from motiongpt3.motion.motion import Motion
 
@@ -71,7 +71,7 @@ def _build(motion: Motion) -> Any:
     import pygltflib as gltf
 
     fit = kinematics.fit(motion.joints, motion.skeleton)
-    scale = metres_per_unit(motion.skeleton)
+    scale = motion.skeleton.metres
     rest = _rest(fit) * scale
     data = _Data()
     names = motion.skeleton.joints

@@ -1,6 +1,6 @@
 """The BVH layout this package writes, so that its own files read back exactly.
 
-Centimetres (KIT-ML's unit counts as millimetres), Y up, a T-pose at rest. The root has positions
+Centimetres, Y up, a T-pose at rest. The root has positions
 and rotations, other joints rotations, all in ZXY order; node names are the skeleton's joint names.
 """
 
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from motiongpt3.formats.bvh import Bvh
-from motiongpt3.formats.units import STATURE, metres_per_unit, stature
+from motiongpt3.formats.units import STATURE, stature
 from motiongpt3.motion.kinematics import rest_directions
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.rotation import EulerOrder
-from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
+from motiongpt3.motion.skeleton import HUMANML3D, SKELETONS, Skeleton
 
 ORDER: EulerOrder = "ZXY"
 TURNS = tuple(f"{axis}rotation" for axis in ORDER)
@@ -23,7 +23,7 @@ MOVES = ("Xposition", "Yposition", "Zposition")
 
 def file_units(skeleton: Skeleton) -> float:
     """Centimetres per unit of the skeleton."""
-    return 100 * metres_per_unit(skeleton)
+    return 100 * skeleton.metres
 
 
 def is_own(bvh: Bvh) -> bool:
@@ -61,7 +61,7 @@ def _skeleton(bvh: Bvh) -> Skeleton | None:
         for name, parent, channels in zip(bvh.names, bvh.parents, bvh.channels, strict=True)
         if channels
     }
-    for skeleton in (HUMANML3D, KIT):
+    for skeleton in SKELETONS:
         tree = zip(skeleton.joints, skeleton.parents, strict=True)
         if edges == {(name, skeleton.joints[p] if p >= 0 else "") for name, p in tree}:
             return skeleton

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.errors import InputError
-from motiongpt3.motion.skeleton import KIT, Skeleton
+from motiongpt3.motion.skeleton import Skeleton
 
 STATURE = (0.5, 2.5)
 """Plausible range of `stature`, metres."""
@@ -16,21 +16,17 @@ _NONSENSE = 1e9
 """... and farther than this (metres) cannot even be in another unit."""
 
 
-def metres_per_unit(skeleton: Skeleton) -> float:
-    """Size of a skeleton's unit: metres for HumanML3D, about millimetres for KIT-ML."""
-    return 0.001 if skeleton == KIT else 1.0
-
-
 def stature(joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton) -> float:
     """Length of leg, spine and neck together: near the standing height, whatever the pose."""
-    bones = []
-    for tip in (skeleton.left_foot[0], skeleton.index("head")):
+    bones, head = [], skeleton.index("head")
+    for tip in (skeleton.legs[0][2], head):
         while tip > 0:
             bones.append((tip, skeleton.parents[tip]))
             tip = skeleton.parents[tip]
     ends, starts = np.array(bones).T
     lengths = np.linalg.norm(joints[:, ends] - joints[:, starts], axis=-1)
-    return float(np.median(lengths, axis=0).sum())
+    parts = [1 + skeleton.neck_beyond * (end == head) for end in ends]
+    return float((np.median(lengths, axis=0) * parts).sum())
 
 
 def check_size(joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton, where: str) -> None:
@@ -39,18 +35,17 @@ def check_size(joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton, where: st
     Raises:
         InputError: with the likely unit in the hint.
     """
-    scale = metres_per_unit(skeleton)
-    farthest = float(np.abs(joints).max()) * scale
+    farthest = float(np.abs(joints).max()) * skeleton.metres
     if not farthest <= _NONSENSE:
         raise _too_far(farthest, where)
-    height = stature(joints, skeleton) * scale
-    if not STATURE[0] <= height <= STATURE[1]:
-        likely = [n for n, s in _UNITS if STATURE[0] <= height / s <= STATURE[1]]
+    height = stature(joints, skeleton)
+    tall = height * skeleton.metres
+    if not STATURE[0] <= tall <= STATURE[1]:
+        likely = [name for name, m in _UNITS if STATURE[0] <= height * m <= STATURE[1]]
         told = f"; the joints look like {likely[0]}" if likely else ""
+        unit = "metres" if skeleton.metres == 1 else f"units of {1000 * skeleton.metres:.3g} mm"
         raise InputError(
-            f"the person is {height:.3g} m tall",
-            where=where,
-            hint=f"{'millimetres' if scale < 1 else 'metres'} are expected{told}",
+            f"the person is {tall:.3g} m tall", where=where, hint=f"{unit} are expected{told}"
         )
     if farthest > _LIMIT:
         raise _too_far(farthest, where)
@@ -61,5 +56,5 @@ def _too_far(farthest: float, where: str) -> InputError:
     return InputError(message, where=where, hint="is the file damaged?")
 
 
-_UNITS = (("millimetres", 1000.0), ("centimetres", 100.0), ("inches", 39.37), ("metres", 0.001))
-"""What else the numbers may be, and how much too large a person then seems."""
+_UNITS = (("millimetres", 0.001), ("centimetres", 0.01), ("inches", 0.0254), ("metres", 1.0))
+"""What else the numbers may be, metres."""

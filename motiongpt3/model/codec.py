@@ -8,16 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiongpt3.errors import InputError
+from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.heads import Codes
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.motion.features import features_to_joints, joints_to_features
 from motiongpt3.motion.feet import plant_feet
 from motiongpt3.motion.motion import Motion, interpolated
-from motiongpt3.motion.skeleton import HUMANML3D, KIT
+from motiongpt3.motion.skeleton import skeleton_of
 
 _TRUST_METRES = 0.1
+"""Standard deviation of what is observed, as a made motion that agrees with it takes it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +33,14 @@ class Observed:
 
 
 class Codec:
-    """Joints to features to codes and back, with the model's own statistics."""
+    """Joints to features to codes and back, with the model's own statistics.
+
+    Raises:
+        CorruptError: when the statistics are not of the features that the VAE reads.
+    """
 
     longest = 196
-    """Frames of the longest clip made or read at once (HumanML3D's limit)."""
+    """Frames of the longest clip made or read at once (HumanML3D's and KIT-ML's limit)."""
     shortest = 5
     """Frames of the shortest motion that can be read or added."""
 
@@ -46,12 +51,35 @@ class Codec:
         self.plants_feet = bool(bundle.card.get("plants_feet", False))
         self.mean = torch.tensor(bundle.mean, device=device)
         self.std = torch.tensor(bundle.std, device=device)
-        self.skeleton = KIT if len(bundle.mean) == KIT.dim else HUMANML3D
+        reads = bundle.vae.config.features
+        if not len(bundle.mean) == len(bundle.std) == reads:
+            raise CorruptError(
+                f"mean and std have {len(bundle.mean)} and {len(bundle.std)} numbers, "
+                f"the VAE reads {reads} features",
+                where="model",
+                hint="statistics and weights are of different data; get the model again",
+            )
+        self.skeleton = skeleton_of(reads, "model")
 
     @property
     def fps(self) -> float:
         """Frames per second of the model."""
         return self.skeleton.fps
+
+    def check(self, motion: Motion) -> None:
+        """Refuse a motion of another skeleton than the model's.
+
+        Raises:
+            InputError: saying which two skeletons they are.
+        """
+        if motion.skeleton != self.skeleton:
+            theirs, ours = motion.skeleton, self.skeleton
+            raise InputError(
+                f"has the {len(theirs.joints)} joints of {theirs.name}, this model was trained on "
+                f"the {len(ours.joints)} of {ours.name}",
+                where="motion",
+                hint=f"use a motion of {ours.name}, or a model trained on {theirs.name}",
+            )
 
     def observed(self, motion: Motion, frames: int, last: bool = True) -> Observed:
         """The last (or first) frames of a motion.
@@ -59,10 +87,7 @@ class Codec:
         Raises:
             InputError: for another skeleton, or too few frames.
         """
-        if motion.skeleton is not self.skeleton:
-            raise InputError(
-                f"the motion has skeleton {motion.skeleton.name}", hint=f"use {self.skeleton.name}"
-            )
+        self.check(motion)
         joints = np.asarray(motion.resample(self.fps).joints, np.float64)
         if len(joints) <= self.shortest:
             raise InputError(
@@ -75,6 +100,7 @@ class Codec:
 
     def windows(self, motion: Motion) -> list[Float[np.ndarray, "_ F"]]:
         """Features of the whole motion, in parts no longer than the model reads at once."""
+        self.check(motion)
         if motion.decoded is not None and motion.fps == self.fps:
             features = motion.decoded
         else:
@@ -84,9 +110,20 @@ class Codec:
 
     @torch.no_grad()
     def codes(self, clips: Sequence[Float[np.ndarray, "_ F"]]) -> Codes:
-        """What the language model is told of each clip, one row each, all in one pass."""
+        """What the language model is told of each clip, one row each, all in one pass.
+
+        Raises:
+            InputError: for features of another skeleton.
+        """
         if not clips:
             return torch.zeros(0, 0, device=self.device)
+        for clip in clips:
+            if clip.shape[1] != self.skeleton.dim:
+                raise InputError(
+                    f"{clip.shape[1]} numbers per frame, this model reads {self.skeleton.dim}",
+                    where="features",
+                    hint=f"it was trained on {self.skeleton.name}; use a set of that skeleton",
+                )
         length = torch.tensor([len(c) for c in clips], device=self.device)
         features = torch.zeros(len(clips), int(length.max()), len(self.mean), device=self.device)
         for row, clip in zip(features, clips, strict=True):
@@ -120,7 +157,10 @@ class Codec:
         return self.vae.spline.agree(latent, features, seen, _TRUST_METRES)
 
     def joints(self, features: Float[np.ndarray, "T F"]) -> Float[np.ndarray, "T J 3"]:
-        """Joint positions of decoded features, from the origin facing +Z, feet planted."""
+        """Joint positions of decoded features, from the origin facing +Z, feet planted.
+
+        They are in the skeleton's unit.
+        """
         joints = np.asarray(features_to_joints(features.astype(np.float64)))
         return plant_feet(joints, self.fps, self.skeleton) if self.plants_feet else joints
 

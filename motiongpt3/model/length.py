@@ -5,6 +5,7 @@ score every length and take the median, which is the answer with the least expec
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import torch
 from jaxtyping import Float
@@ -16,39 +17,45 @@ from motiongpt3.model.gpt import TEXT
 from motiongpt3.model.sequence import Packer, Turn
 from motiongpt3.model.tokenizer import Tokenizer
 
-_TENTHS = range(10, 99)
-"""1.0 to 9.8 seconds."""
-
 
 class LengthReader:
-    """Reads lengths in seconds off the text branch."""
+    """Reads lengths from one second to `longest` off the text branch."""
 
     def __init__(
-        self, network: Bimodal, tokenizer: Tokenizer, packer: Packer, templates: Templates
+        self,
+        network: Bimodal,
+        tokenizer: Tokenizer,
+        packer: Packer,
+        templates: Templates,
+        longest: float,
     ):
         self.network, self.packer = network, packer
         self.question = templates.canonical(Task.CAPTION_TO_SECONDS).question
-        self.answers = [tokenizer.encode(format_seconds(n / 10)) for n in _TENTHS]
+        self.tenths = range(10, int(10 * longest) + 1)
+        answers = [tokenizer.encode(format_seconds(n / 10)) for n in self.tenths]
+        # From ten seconds on an answer has a token more; those of one size are scored together.
+        self.answers = [list(group) for _, group in groupby(answers, len)]
 
     def read(self, captions: Sequence[str]) -> list[float]:
         """The median of the model's belief about each caption's length, in seconds."""
         medians = []
         for caption in captions:  # one by one: a length must not depend on its neighbours
             below = self.belief(caption).cumsum(0)
-            medians.append(_TENTHS[int((below < 0.5).sum())] / 10)
+            medians.append(self.tenths[int((below < 0.5).sum())] / 10)
         return medians
 
     @torch.no_grad()
     def belief(self, caption: str) -> Float[Tensor, " lengths"]:
-        """Probability of every length from 1.0 to 9.8 seconds."""
+        """Probability of every length, in steps of a tenth of a second."""
         turn = Turn(render(self.question, {Field.CAPTION: caption}), "text")
         device = self.network.device
         none = torch.zeros(0, 0, device=device)
         cache, first = self.network.read(self.packer.pack([turn]), none)
-        ids = torch.tensor(self.answers, device=device)  # every answer is digit, point, digit
-        gpt = self.network.gpt
-        modality = torch.full_like(ids[:, :-1], TEXT)
-        hidden = gpt(gpt.embed(ids[:, :-1]), modality, None, cache.expand(len(ids)))
-        scores = torch.cat([first.expand(len(ids), 1, -1), gpt.logits(hidden)], 1)
-        chosen = scores.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1)
-        return chosen.sum(1).softmax(0)
+        gpt, chosen = self.network.gpt, []
+        for answers in self.answers:
+            ids = torch.tensor(answers, device=device)
+            modality = torch.full_like(ids[:, :-1], TEXT)
+            hidden = gpt(gpt.embed(ids[:, :-1]), modality, None, cache.expand(len(ids)))
+            scores = torch.cat([first.expand(len(ids), 1, -1), gpt.logits(hidden)], 1)
+            chosen.append(scores.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1).sum(1))
+        return torch.cat(chosen).softmax(0)

@@ -45,7 +45,10 @@ class MotionGPT:
             self.tokenizer, self.network.heads.slots, self.network.device, self.conventions
         )
         self.maker = Maker(self.network, self.codec, self.packer, self.templates, self.conventions)
-        self.lengths = LengthReader(self.network, self.tokenizer, self.packer, self.templates)
+        longest = self.codec.longest / self.codec.fps
+        self.lengths = LengthReader(
+            self.network, self.tokenizer, self.packer, self.templates, longest
+        )
 
     @property
     def parameters(self) -> int:
@@ -146,7 +149,7 @@ class MotionGPT:
         sampling: Sampling | None = None,
     ) -> Motion:
         """Both motions, unchanged and in their places, with `seconds` of motion between them."""
-        if start.fps != end.fps or start.skeleton is not end.skeleton:
+        if start.fps != end.fps or start.skeleton != end.skeleton:
             raise InputError("start and end differ in fps or skeleton", where="inbetween")
         longest = (self.codec.longest - 2 * self.codec.shortest) / self.codec.fps
         check_length(seconds, 0.2, longest)
@@ -158,7 +161,8 @@ class MotionGPT:
         frames = len(here.joints) + gap + len(there.joints)
         request = Request(turn, (here.features, there.features), frames, 0, covers_told=True)
         made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
-        middle = self.codec.at_rate(bridge(made, here.joints, there.joints), start.fps, seconds)
+        middle = bridge(made, here.joints, there.joints, self.codec.skeleton)
+        middle = self.codec.at_rate(middle, start.fps, seconds)
         if start.fps != self.codec.fps:
             middle = ease(middle, np.asarray(start.joints, np.float64), start.fps)
             middle = ease(middle[::-1], np.asarray(end.joints[::-1], np.float64), start.fps)[::-1]
@@ -175,6 +179,7 @@ class MotionGPT:
         sampling: Sampling | None = None,
     ) -> Motion:
         """The motion with the part between two times (seconds) made anew; the rest is unchanged."""
+        self.codec.check(motion)
         first, last = round(start * motion.fps), round(stop * motion.fps)
         if not 0 <= first < last <= len(motion):
             raise InputError(
@@ -192,7 +197,8 @@ class MotionGPT:
             joints = self.codec.at_rate(made.joints, motion.fps, seconds)
             return self._joined([joints], motion, {"text": text, "seed": seed})
         rest = self.codec.observed(motion[last:], _CONTEXT_FRAMES, last=False)
-        opening = self.codec.at_rate(lead(made.joints, rest.joints), motion.fps, seconds)
+        opening = lead(made.joints, rest.joints, self.codec.skeleton)
+        opening = self.codec.at_rate(opening, motion.fps, seconds)
         return self._joined([opening, motion.joints[last:]], motion, {"text": text, "seed": seed})
 
     def instruct(self, text: str, motion: Motion | None = None) -> Motion | str:
@@ -268,7 +274,8 @@ class MotionGPT:
             index = sample + MOST_SAMPLES * parts
             request = Request(turn, (seen.features,), frames, index)
             made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
-            added = self.codec.at_rate(follow(made, seen.joints), motion.fps, missing)
+            added = follow(made, seen.joints, self.codec.skeleton)
+            added = self.codec.at_rate(added, motion.fps, missing)
             if motion.fps != self.codec.fps:
                 added = ease(added, np.asarray(grown.joints, np.float64), motion.fps)
             grown = self._joined([grown.joints, added], motion, {})

@@ -113,7 +113,9 @@ class SplinePath(nn.Module):
         return latent + torch.linalg.solve(precision, ways.mT @ (missing - ways @ latent))
 
     @torch.no_grad()
-    def fit(self, points: Float[Tensor, "N PC"], std: Float[Tensor, "F"]) -> None:
+    def fit(
+        self, points: Float[Tensor, "N PC"], std: Float[Tensor, "F"], unit: float = 1.0
+    ) -> None:
         """Set the path to the principal components of many clips' control points.
 
         Components keep their spread, the coarse ones the widest, in a unit that makes their mean
@@ -122,10 +124,11 @@ class SplinePath(nn.Module):
         Args:
             points: what `control_points` gives for the training clips.
             std: of the features; components are ranked by what they move in metres.
+            unit: size of the unit of positions, metres.
         """
         latent = len(self.decoder)
-        metres = std[: self.channels].clone()
-        metres[0] *= 2 * _YAW_ARM
+        metres = std[: self.channels] * unit
+        metres[0] = std[0] * (2 * _YAW_ARM)
         metres[1:3] *= _PATH_WEIGHT
         self.metres.copy_(metres.repeat(self.points))
         self.mean.copy_(points.mean(0))

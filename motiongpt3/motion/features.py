@@ -4,7 +4,8 @@ A clip of T frames gives T-1 feature rows, laid out as root yaw velocity (1), ro
 the ground (2), root height (1), joint positions (3(J-1)), joint rotations (6(J-1)), joint
 velocities (3J) and foot contacts (4). The reference is HumanML3D's `motion_representation`.
 
-Shapes: T frames, J joints, F = 12J-1 features.
+Shapes: T frames, J joints, F = 12J-1 features. Lengths are in the skeleton's unit: metres for
+HumanML3D, KIT-ML has its own.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from jaxtyping import Float
 
 from motiongpt3.errors import InputError
 from motiongpt3.motion import rotation
-from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
+from motiongpt3.motion.skeleton import HUMANML3D, Skeleton, skeleton_of
 
 HipSign = Literal["released", "corrected"]
 """How hips enter the heading while features are made. "released": with the sign slip that all
@@ -38,7 +39,7 @@ class Layout:
     yaw_velocity = slice(0, 1)
     """Half the yaw increment to the next frame, radians."""
     root_velocity = slice(1, 3)
-    """Root step along x and z as seen from the body, metres per frame."""
+    """Root step along x and z as seen from the body, per frame."""
     root_height = slice(3, 4)
 
     @property
@@ -53,7 +54,7 @@ class Layout:
 
     @property
     def velocities(self) -> slice:
-        """Steps of all joints to the next frame, turned to face +Z, metres per frame."""
+        """Steps of all joints to the next frame, turned to face +Z."""
         return slice(self.rotations.stop, self.rotations.stop + 3 * self.joints)
 
     @property
@@ -73,14 +74,7 @@ def layout_of(dim: int) -> Layout:
     Raises:
         InputError: when it is neither HumanML3D's 263 nor KIT-ML's 251.
     """
-    for skeleton in (HUMANML3D, KIT):
-        if skeleton.dim == dim:
-            return Layout(len(skeleton.joints))
-    raise InputError(
-        f"features have {dim} numbers per frame",
-        where="features",
-        hint="HumanML3D has 263 and KIT-ML 251",
-    )
+    return Layout(len(skeleton_of(dim).joints))
 
 
 def canonicalize(
@@ -122,7 +116,7 @@ def joints_to_features(
     """Features of a clip, as HumanML3D's `process_file` makes them without re-targeting.
 
     Args:
-        joints: positions in metres (KIT-ML: its own unit), Y up.
+        joints: positions, Y up.
         skeleton: whose joints these are.
         hip_sign: see `HipSign`.
         floor: first bring the clip to its canonical place. False takes joints as they are, for

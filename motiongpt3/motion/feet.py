@@ -3,7 +3,7 @@
 A small latent smooths what feet do, and a smoothed foot slides. Real feet are still or swing;
 this puts the difference back without touching anything above the hips.
 
-Shapes: T frames, J joints. Metres, Y up.
+Shapes: T frames, J joints. Positions in the skeleton's unit, Y up.
 """
 
 from dataclasses import dataclass
@@ -25,37 +25,39 @@ class Contact:
     """Metres per second along the ground, below which a low toe stands."""
     height: float = 0.08
     """Metres above the toe's own lowest places."""
-    shortest: int = 3
-    """Frames; briefer contacts, and briefer gaps in one, are taken for noise."""
+    shortest: float = 0.15
+    """Seconds; briefer contacts, and briefer gaps in one, are taken for noise."""
 
 
 def plant_feet(
     joints: Float[np.ndarray, "T J 3"],
-    fps: float = HUMANML3D.fps,
+    fps: float | None = None,
     skeleton: Skeleton = HUMANML3D,
     contact: Contact | None = None,
 ) -> Float[np.ndarray, "T J 3"]:
     """The motion with each standing toe held in place, by bending hip and knee.
 
     While a foot swings, the correction passes smoothly from one stand to the next.
+
+    Args:
+        fps: frames per second, if they are not the skeleton's own.
     """
-    contact = contact or Contact()
+    contact, fps = contact or Contact(), fps or skeleton.fps
     planted = np.array(joints, np.float64)
-    if len(joints) < 2 * contact.shortest:
+    if len(joints) < 2 * round(contact.shortest * fps):
         return planted
-    for ankle, toe in (skeleton.left_foot, skeleton.right_foot):
-        standing = standing_frames(planted[:, toe], fps, contact)
-        shift = _shift_to_stand(planted[:, toe], standing)
-        knee = skeleton.parents[ankle]
-        hip = skeleton.parents[knee]
-        _bend(planted, (hip, knee, ankle, toe), shift)
+    for leg in skeleton.legs:
+        toe = planted[:, leg[-1]]
+        standing = standing_frames(toe * skeleton.metres, fps, contact)
+        _bend(planted, leg, _shift_to_stand(toe, standing))
     return planted
 
 
 def standing_frames(
     toe: Float[np.ndarray, "T 3"], fps: float, contact: Contact
 ) -> Bool[np.ndarray, " T"]:
-    """Frames in which a toe is low and nearly still."""
+    """Frames in which a toe (metres) is low and nearly still."""
+    shortest = round(contact.shortest * fps)
     step = np.linalg.norm(np.diff(toe, axis=0) * _GROUND, axis=-1) * fps
     speed = (np.r_[step[:1], step] + np.r_[step, step[-1:]]) / 2
     low = toe[:, 1] < np.percentile(toe[:, 1], 5) + contact.height
@@ -64,7 +66,7 @@ def standing_frames(
         first, last = _runs(standing == value)
         for a, b in zip(first, last, strict=True):
             inner = a > 0 and b < len(toe)
-            if b - a < contact.shortest and (inner or value):
+            if b - a < shortest and (inner or value):
                 standing[a:b] = not value
     return standing
 
@@ -97,11 +99,12 @@ def _shift_to_stand(
 
 def _bend(
     joints: Float[np.ndarray, "T J 3"],
-    leg: tuple[int, int, int, int],
+    leg: tuple[int, ...],
     shift: Float[np.ndarray, "T 3"],
 ) -> None:
     """Move a foot by `shift`, in place; the knee follows in its own plane, bones keep length."""
-    hip, knee, ankle, toe = (joints[:, j] for j in leg)
+    hip, knee, ankle = (joints[:, j] for j in leg[:3])
+    foot = list(leg[3:])
     thigh = np.linalg.norm(knee - hip, axis=-1, keepdims=True)
     shin = np.linalg.norm(ankle - knee, axis=-1, keepdims=True)
     goal = ankle + shift - hip
@@ -115,6 +118,6 @@ def _bend(
     along = (thigh**2 + allowed**2 - shin**2) / (2 * allowed)
     away = np.sqrt(np.maximum(thigh**2 - along**2, 0))
     moved = hip + axis * allowed
-    joints[:, leg[3]] = toe + moved - ankle
+    joints[:, foot] = joints[:, foot] + moved[:, None] - ankle[:, None]
     joints[:, leg[1]] = hip + axis * along + out * away
     joints[:, leg[2]] = moved

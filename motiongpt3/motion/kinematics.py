@@ -98,9 +98,13 @@ def rest_directions(skeleton: Skeleton) -> Float[np.ndarray, "J 3"]:
     """Unit bone directions of the T-pose: arms out to the sides, spine and head straight up.
 
     The skeleton's own directions let arms hang and the head look ahead; a raised arm would be
-    opposite to that, where the shortest turn is not defined.
+    opposite to that, where the shortest turn is not defined. The left is at +X, also for KIT-ML.
     """
     directions = skeleton.raw_offsets.astype(np.float64)
+    for joint, name in enumerate(skeleton.joints):
+        side = {"left": 1.0, "right": -1.0}.get(name.partition("_")[0])
+        if side is not None and directions[joint, 0]:
+            directions[joint, 0] = side
     for chain in skeleton.chains:
         first = directions[chain[1]]
         if chain[0] != 0 or first[1] > 0:

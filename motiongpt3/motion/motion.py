@@ -16,21 +16,24 @@ from motiongpt3.motion.symmetry import mirror_joints
 
 PICTURES = (".mp4", ".gif", ".png")
 
+_OWN_RATE = float("-inf")
+"""Stands for a frame rate that is not given."""
+
 
 @dataclass(frozen=True, eq=False)
 class Motion:
     """Joint positions of one person over time.
 
     Attributes:
-        joints: (frames, joints, 3) in metres, Y up (KIT-ML: its own unit).
-        fps: frames per second.
+        joints: (frames, joints, 3), Y up, in the skeleton's unit: metres, or KIT-ML's own.
+        fps: frames per second; the skeleton's own where it is not given.
         skeleton: names and tree of the joints.
         decoded: features (frames, F) the joints were decoded from, for a generated motion.
         provenance: where it comes from: a file, or prompt, seed and model.
     """
 
     joints: Float[np.ndarray, "T J 3"]
-    fps: float = HUMANML3D.fps
+    fps: float = _OWN_RATE
     skeleton: Skeleton = HUMANML3D
     decoded: Float[np.ndarray, "T F"] | None = field(default=None, repr=False)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -39,6 +42,14 @@ class Motion:
         joints = np.ascontiguousarray(self.joints, np.float32)
         object.__setattr__(self, "joints", joints)
         check_joints(joints, self.skeleton, least=1)  # a pose is a motion too, without velocity
+        if self.fps == _OWN_RATE:
+            object.__setattr__(self, "fps", self.skeleton.fps)
+        if self.decoded is not None and self.decoded.shape[-1] != self.skeleton.dim:
+            raise InputError(
+                f"decoded features have {self.decoded.shape[-1]} numbers per frame",
+                where="decoded",
+                hint=f"{self.skeleton.name} has {self.skeleton.dim}",
+            )
         if not (np.isfinite(self.fps) and 1e-3 < self.fps < 1e4):
             raise InputError(f"fps is {self.fps}", where="fps", hint="frames per second, e.g. 20")
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from motiongpt3.errors import InputError
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -15,17 +17,25 @@ class Skeleton:
     chains: tuple[tuple[int, ...], ...]
     """Root-to-tip joint lists, in the order HumanML3D's inverse kinematics visits them."""
     raw_offsets: Float[np.ndarray, "J 3"] = field(repr=False, compare=False)
-    """Unit direction of the bone that ends at each joint, in the T-pose (facing +Z, Y up)."""
+    """Unit direction of the bone that ends at each joint, as the published features have it.
+
+    KIT-ML's put the right side at +X, where somebody facing +Z has the left; every rotation of its
+    right and left limbs starts from there. `kinematics.rest_directions` is the T-pose.
+    """
     left_foot: tuple[int, int]
-    """Left ankle and toe."""
+    """The two left joints whose contact with the ground is a feature; the second is the toe."""
     right_foot: tuple[int, int]
     facing: tuple[int, int, int, int]
     """Right hip, left hip, right shoulder, left shoulder: they say where the body looks."""
     mirror: tuple[int, ...]
     """Index of the joint that takes each joint's place when left and right are swapped."""
     fps: float
+    metres: float
+    """Size of the unit that positions are in, metres."""
     contact_threshold: float
     """A foot is in contact when its squared step from frame to frame is below this."""
+    neck_beyond: float = 0.0
+    """How far the neck goes on beyond the joint named head, in lengths of the bone before it."""
 
     @property
     def parents(self) -> tuple[int, ...]:
@@ -42,6 +52,15 @@ class Skeleton:
         return tuple(
             tuple(c for c, p in enumerate(self.parents) if p == j) for j in range(len(self.joints))
         )
+
+    @property
+    def legs(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Left and right leg: hip, knee, ankle and what follows to the toe."""
+        left, right = (
+            next(chain[1:] for chain in self.chains if foot[1] in chain)
+            for foot in (self.left_foot, self.right_foot)
+        )
+        return left, right
 
     @property
     def dim(self) -> int:
@@ -93,6 +112,7 @@ HUMANML3D = Skeleton(
     facing=(2, 1, 17, 16),
     mirror=_swap(tuple(_HUMANML3D_JOINTS.split())),
     fps=20.0,
+    metres=1.0,
     contact_threshold=0.002,
 )
 """SMPL's first 22 joints in metres at 20 frames per second (HumanML3D)."""
@@ -116,6 +136,31 @@ KIT = Skeleton(
     facing=(11, 16, 5, 8),
     mirror=_swap(tuple(_KIT_JOINTS.split())),
     fps=12.5,
+    metres=0.75 / 480,
     contact_threshold=0.05,
+    neck_beyond=2.0,
 )
-"""The Master Motor Map joints of KIT-ML, in its millimetre-like unit at 12.5 frames per second."""
+"""The Master Motor Map joints of KIT-ML at 12.5 frames per second.
+
+KIT-ML scales every subject to the Master Motor Map's reference body, which is 1000 units tall. The
+unit is near a millimetre in number only: 480 units are the 0.75 m of an adult's leg (TEMOS). There
+is no joint in the head: the one of that name is the top of the neck.
+"""
+
+SKELETONS = (HUMANML3D, KIT)
+
+
+def skeleton_of(dim: int, where: str = "features") -> Skeleton:
+    """The skeleton whose features have this many numbers per frame.
+
+    Raises:
+        InputError: when it is neither HumanML3D's 263 nor KIT-ML's 251.
+    """
+    for skeleton in SKELETONS:
+        if skeleton.dim == dim:
+            return skeleton
+    raise InputError(
+        f"features have {dim} numbers per frame",
+        where=where,
+        hint="HumanML3D has 263 and KIT-ML 251",
+    )

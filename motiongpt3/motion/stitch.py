@@ -1,22 +1,26 @@
 """Joining a made motion to observed ones without a jump; observed frames are never touched.
 
-Shapes: T frames, J joints. Positions in metres, Y up; time in frames.
+Shapes: T frames, J joints. Positions in the skeleton's unit, Y up; time in frames at its rate.
 """
 
 import numpy as np
 from jaxtyping import Float
 
-_BLEND_FRAMES = 14
+from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
+
+_BLEND_SECONDS = 0.7
 """How long the difference in pose and velocity at a seam takes to fade out."""
 _EASE_SECONDS = 0.35
-_RECENT_FRAMES = 7
+_RECENT_SECONDS = 0.35
 """How far back to look for how sharply the observed motion has been turning."""
-_SHARPEST = 0.12
-"""Metres per frame squared: joints of real people rarely change their step by more."""
+_SHARPEST = 48.0
+"""Metres per second squared: joints of real people rarely accelerate by more."""
 
 
 def follow(
-    made: Float[np.ndarray, "T J 3"], before: Float[np.ndarray, "_ J 3"]
+    made: Float[np.ndarray, "T J 3"],
+    before: Float[np.ndarray, "_ J 3"],
+    skeleton: Skeleton = HUMANML3D,
 ) -> Float[np.ndarray, "T J 3"]:
     """Place a made motion so that it goes on where an observed one ends.
 
@@ -24,20 +28,23 @@ def follow(
     still, in position and velocity, fades out over its first frames.
     """
     placed = _move(made, *_alignment(made[:1], _next_pose(before)[None]))
-    return placed + _seam(placed, before)
+    return placed + _seam(placed, before, skeleton)
 
 
 def lead(
-    made: Float[np.ndarray, "T J 3"], after: Float[np.ndarray, "_ J 3"]
+    made: Float[np.ndarray, "T J 3"],
+    after: Float[np.ndarray, "_ J 3"],
+    skeleton: Skeleton = HUMANML3D,
 ) -> Float[np.ndarray, "T J 3"]:
     """Place a made motion so that it ends where an observed one begins."""
-    return follow(made[::-1], after[::-1])[::-1]
+    return follow(made[::-1], after[::-1], skeleton)[::-1]
 
 
 def bridge(
     made: Float[np.ndarray, "T J 3"],
     before: Float[np.ndarray, "A J 3"],
     after: Float[np.ndarray, "B J 3"],
+    skeleton: Skeleton = HUMANML3D,
 ) -> Float[np.ndarray, "G J 3"]:
     """The frames between two observed motions, from a made motion that covers all three parts.
 
@@ -58,7 +65,9 @@ def bridge(
     turned = _turn(placed - root, share * turn) + root
     moved_root = _turn(placed[:, 0] * [1, 0, 1] - pivot, turn) + pivot + shift
     gap = (turned + share[:, None, None] * (moved_root[:, None] - root))[a : len(made) - b]
-    return gap + _seam(gap, before) + _seam(gap[::-1], after[::-1])[::-1]
+    entering = _seam(gap, before, skeleton)
+    leaving = _seam(gap[::-1], after[::-1], skeleton)[::-1]
+    return gap + entering + leaving
 
 
 def ease(
@@ -70,18 +79,21 @@ def ease(
 
 
 def _seam(
-    made: Float[np.ndarray, "T J 3"], before: Float[np.ndarray, "A J 3"]
+    made: Float[np.ndarray, "T J 3"], before: Float[np.ndarray, "A J 3"], skeleton: Skeleton
 ) -> Float[np.ndarray, "T J 3"]:
     """What to add to a made motion so that it takes over from an observed one without a jerk.
 
     A made motion may turn as sharply as the observed one just did; only what is sharper is
     evened out, so that a motion which is right already stays as it is.
     """
-    bends = np.linalg.norm(np.diff(before[-_RECENT_FRAMES:], n=2, axis=0), axis=-1)
-    allowed = np.minimum(bends.max(0), _SHARPEST) if len(bends) else np.zeros(made.shape[1])
+    recent = before[-round(_RECENT_SECONDS * skeleton.fps) :]
+    bends = np.linalg.norm(np.diff(recent, n=2, axis=0), axis=-1)
+    sharpest = _SHARPEST / skeleton.fps**2 / skeleton.metres
+    allowed = np.minimum(bends.max(0), sharpest) if len(bends) else np.zeros(made.shape[1])
     offset = _beyond(_next_pose(before) - made[0], allowed)
     step = made[0] + offset - before[-1]
-    return _fade(offset, _beyond(step - _first_step(made), allowed), len(made))
+    velocity = _beyond(step - _first_step(made), allowed)
+    return _fade(offset, velocity, len(made), round(_BLEND_SECONDS * skeleton.fps))
 
 
 def _beyond(
@@ -138,7 +150,7 @@ def _fade(
     offset: Float[np.ndarray, "J 3"],
     velocity: Float[np.ndarray, "J 3"],
     frames: int,
-    longest: int = _BLEND_FRAMES,
+    longest: int,
 ) -> Float[np.ndarray, "T J 3"]:
     """A cubic that starts with an offset and a velocity and comes to rest at zero."""
     length = max(1, min(longest, frames - 1))

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.motion.features import layout_of
-from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
+from motiongpt3.motion.skeleton import HUMANML3D, Skeleton, skeleton_of
 
 _POINT = np.array([-1.0, 1, 1])
 _COLUMNS = np.array([1.0, -1, -1, -1, 1, 1])
@@ -25,7 +25,7 @@ def feature_mirror(dim: int) -> tuple[np.ndarray, np.ndarray]:
         InputError: when `dim` is neither 263 nor 251.
     """
     layout = layout_of(dim)
-    skeleton = HUMANML3D if dim == HUMANML3D.dim else KIT
+    skeleton = skeleton_of(dim)
     limbs = np.array(skeleton.mirror[1:]) - 1
     feet = np.array([2, 3, 0, 1])
     order, sign = np.arange(dim), np.ones(dim)

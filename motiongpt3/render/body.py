@@ -68,6 +68,11 @@ def _trunk(scene: Scene) -> list[tuple]:
     root = 0.5 * (left_hip + right_hip)
     middle = at("spine2" if "spine3" in scene.skeleton.joints else "spine1")
     up = _direction(neck, head)
+    if scene.skeleton.neck_beyond:
+        # A short bone to the top of the neck leans forward: the trunk says better where up is.
+        up = _direction(middle, head)
+        bone = np.linalg.norm(head - neck, axis=-1, keepdims=True)
+        head = head + scene.skeleton.neck_beyond * bone * up
     skull = head + 0.055 * unit * up
     face = scene.ahead - (scene.ahead * up).sum(-1, keepdims=True) * up
     face = _direction(np.zeros_like(face), face)

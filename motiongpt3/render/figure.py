@@ -20,7 +20,7 @@ _WIDEST = 4096
 
 def draw(
     joints: Float[np.ndarray, "T J 3"],
-    fps: float = HUMANML3D.fps,
+    fps: float | None = None,
     skeleton: Skeleton = HUMANML3D,
     caption: str = "",
     view: View | None = None,
@@ -31,7 +31,7 @@ def draw(
 
 def frames(
     joints: Float[np.ndarray, "T J 3"],
-    fps: float = HUMANML3D.fps,
+    fps: float | None = None,
     skeleton: Skeleton = HUMANML3D,
     caption: str = "",
     view: View | None = None,
@@ -42,7 +42,8 @@ def frames(
 
     Args:
         joints: positions, Y up; metres, or any unit that is then scaled to a person's size.
-        fps: frames per second, for the clock and the smoothness of the camera.
+        fps: frames per second, for the clock and the smoothness of the camera; the skeleton's own
+            where it is not given.
         skeleton: which joints they are.
         caption: text at the top.
         view: size and viewpoint.
@@ -52,7 +53,8 @@ def frames(
     """
     view = view or View()
     scene = Scene.of(joints, skeleton)
-    return _film(scene, view, fps, Sheet.of(view.width, view.height, caption))
+    sheet = Sheet.of(view.width, view.height, caption)
+    return _film(scene, view, fps or skeleton.fps, sheet)
 
 
 def _film(scene: Scene, view: View, fps: float, sheet: Sheet) -> Iterator[np.ndarray]:
@@ -79,7 +81,7 @@ def _film(scene: Scene, view: View, fps: float, sheet: Sheet) -> Iterator[np.nda
 
 def sequence(
     joints: Float[np.ndarray, "T J 3"],
-    fps: float = HUMANML3D.fps,
+    fps: float | None = None,
     skeleton: Skeleton = HUMANML3D,
     caption: str = "",
     view: View | None = None,
@@ -97,7 +99,7 @@ def sequence(
     at = np.linspace(0, len(scene.joints) - 1, count).round().astype(int)
     axes = camera_axes(scene, view)
     scene, length = _row(scene, at, axes[0])
-    return _strip(scene, length, at / fps, view, caption, axes)
+    return _strip(scene, length, at / (fps or skeleton.fps), view, caption, axes)
 
 
 def _row(scene: Scene, at: np.ndarray, right: np.ndarray) -> tuple[Scene, float]:

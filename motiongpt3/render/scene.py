@@ -177,7 +177,8 @@ def _metres(joints: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float]:
     bone = np.median(bones, axis=0)
     leg = next(c for c in skeleton.chains if skeleton.left_foot[1] in c)
     spine = next(c for c in skeleton.chains if skeleton.index("head") in c)
-    stature = 1.14 * float(bone[list(leg[1:4])].sum() + bone[list(spine[1:])].sum())
+    neck = skeleton.neck_beyond * bone[skeleton.index("head")]
+    stature = 1.14 * float(bone[list(leg[1:4])].sum() + bone[list(spine[1:])].sum() + neck)
     if 0.6 < stature < 2.6:
         return joints, stature
     if stature < 1e-9:  # all joints in one place: a dot is drawn

@@ -18,6 +18,7 @@ from motiongpt3.model.heads import Codes
 from motiongpt3.model.sequence import Packer, Tokens, Turn
 from motiongpt3.model.tokenizer import Tokenizer
 from motiongpt3.training.turns import Cuts, Example, TurnMaker, Wording
+from motiongpt3.training.vae import check_skeleton
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class LanguageJob:
     ):
         self.module, self.vae, self.tokenizer = model
         self.data, self.order, self.stage = data, order, stage
+        check_skeleton(self.vae, data)
         self.turns = TurnMaker(data, stage.wording, stage.cuts)
         self.device = self.module.device
         self.packer = Packer(self.tokenizer, self.module.heads.slots, self.device)

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from motiongpt3.errors import NonFiniteError
+from motiongpt3.errors import InputError, NonFiniteError
 from motiongpt3.formats.files import atomic_write
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -99,6 +99,7 @@ def fit(job: Job, stage: Stage, report: Report) -> None:
     module.
 
     Raises:
+        InputError: when the last state is of a model of other sizes.
         NonFiniteError: when a loss or gradient is not finite; weights stay those before the step.
         ResourceError: when a state cannot be written.
     """
@@ -189,6 +190,13 @@ def _restore(
     with safe_open(path, "pt") as file:
         tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
     weights = {k.removeprefix("weights."): v for k, v in tensors.items() if k[:8] == "weights."}
+    own = {k: v.shape for k, v in module.state_dict().items()}
+    if {k: v.shape for k, v in weights.items()} != own:
+        raise InputError(
+            "weights of other sizes than those to train",
+            where=str(path),
+            hint="resume with the recipe and the set the run began with, or take a new folder",
+        )
     module.load_state_dict(weights)
     for i, mean in enumerate(average):
         mean.copy_(tensors[f"average.{i}"])

@@ -77,7 +77,9 @@ def train_vae(run: Run) -> MotionCodec:
     """The first stage."""
     recipe = run.recipe.vae
     torch.manual_seed(run.recipe.seed)
-    vae = motion_codec(recipe.config).to(run.device)
+    # The data says how many numbers a frame has: the same recipe makes models of either skeleton.
+    config = replace(recipe.config, features=run.data.skeleton.dim)
+    vae = motion_codec(config).to(run.device)
     order = run.order(recipe.schedule.batch, run.data.weights(recipe.balance), 0, pool=8)
     job = VAEJob(vae, run.data, order, recipe.loss)
     stage = run.stage("vae", recipe.schedule, 0)
@@ -139,6 +141,7 @@ def _card(run: Run) -> Mapping[str, object]:
         "command": f"motiongpt3 train {run.recipe.name}",
         "seed": run.recipe.seed,
         "data_sha256": run.data.manifest["sha256"],
+        "skeleton": run.data.skeleton.name,
         "hip_sign": run.data.manifest["config"]["hip_sign"],
         "clips": run.data.manifest["clips"],
         "plants_feet": run.recipe.plants_feet,

@@ -179,7 +179,7 @@ class TurnMaker:
             asked = self.reworded(caption, rng)
         values = {
             Field.CAPTION: asked,
-            Field.SECONDS: format_seconds(frames / self.data.fps),
+            Field.SECONDS: format_seconds(frames / self.data.skeleton.fps),
             Field.FRAMES: str(frames),
         }
         question, answer = template.question, template.answer

@@ -10,9 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motiongpt3.data.dataset import MotionText, Order, pad
+from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import MotionCodec
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.motion.features import features_to_joints, root_path
+from motiongpt3.motion.skeleton import skeleton_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class VAEJob:
     """One stage: all weights of the VAE, on clips drawn by weight, half of them mirrored."""
 
     def __init__(self, vae: MotionCodec, data: MotionText, order: Order, loss: VAELoss):
+        check_skeleton(vae, data)
         self.module, self.data, self.order, self.loss = vae, data, order, loss
         self.device = vae.into.weight.device
         self.mean = torch.tensor(data.mean, device=self.device)
@@ -81,7 +84,22 @@ class VAEJob:
         if not isinstance(self.module, MotionVAE) or self.module.spline is None:
             return
         rows = [self.module.spline.control_points(*self.batch(step)) for step in range(batches)]
-        self.module.spline.fit(torch.cat(rows), self.std)
+        self.module.spline.fit(torch.cat(rows), self.std, self.data.skeleton.metres)
+
+
+def check_skeleton(vae: MotionCodec, data: MotionText) -> None:
+    """Refuse to train on a set whose features the VAE does not read.
+
+    Raises:
+        InputError: saying how many numbers a frame has on either side.
+    """
+    if vae.config.features != data.skeleton.dim:
+        raise InputError(
+            f"the VAE reads {vae.config.features} numbers per frame, the set "
+            f"({data.skeleton.name}) has {data.skeleton.dim}",
+            where="train",
+            hint="use a set of the skeleton the VAE was trained on, or train a new one",
+        )
 
 
 def reconstruction(
@@ -91,13 +109,17 @@ def reconstruction(
     weight: VAELoss,
     latent: Float[Tensor, ""],
 ) -> dict[str, Tensor]:
-    """The terms of the loss over real frames, made against real, and their sum as "loss"."""
+    """The terms of the loss over real frames, made against real, and their sum as "loss".
+
+    Joints are compared in metres whatever the unit of the set, so that weights mean the same.
+    """
     y, x = pair
     inside = torch.arange(x.shape[1], device=x.device) < length[:, None]
     mean, std = stats
     made, real = y.float() * std + mean, x * std + mean
-    joints = [features_to_joints(f) for f in (made, real)]
-    path = [root_path(f)[1] for f in (made, real)]
+    metres = skeleton_of(x.shape[-1]).metres
+    joints = [features_to_joints(f) * metres for f in (made, real)]
+    path = [root_path(f)[1] * metres for f in (made, real)]
     pose = [j - j[:, :, :1] for j in joints]
     moves = [torch.diff(j, dim=1) for j in joints]
 
