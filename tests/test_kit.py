@@ -45,8 +45,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("kit")
     made = kit.lines(4)
     rows = np.concatenate([joints_to_features(line.motion.joints, KIT) for line in made])
-    mean, std = statistics(rows)  # over all splits, as published
-    with_statistics(published(base / "KIT-ML", made), mean.astype(np.float64), std)
+    mean, std = statistics(rows)
+    published(base / "KIT-ML", made)
+    with_statistics(base / "KIT-ML", mean.astype(np.float64), 1.25 * std)  # nobody computes these
     assert main(["data", "prepare", str(base / "KIT-ML"), "-o", str(base / "set")]) == 0
     train(tiny(), base / "set", base / "run", lambda *_: None)
     return base
