@@ -105,7 +105,7 @@ def tensor(name: str, shape: Shape) -> torch.Tensor:
     drawn = numbers(name, shape)
     if name.endswith("bias"):
         drawn *= 0.05
-    elif len(shape) == 1:  # the weights of norms
+    elif len(shape) < 2:  # the weights of norms
         drawn = 1 + 0.1 * drawn
     elif "embedding" in name or "token" in name or name.endswith(("pe", "latent")):
         drawn *= 0.3

@@ -210,7 +210,7 @@ def test_seconds_follow_from_the_rate_of_the_set(tmp_path: Path) -> None:
         Task.TEXT_TO_MOTION, 0, np.random.default_rng(0)
     )
     frames = len(kit.features(0))
-    assert kit.fps == 12.5
+    assert kit.skeleton.fps == 12.5
     assert text_of(example.turn) == (
         f"Generate a motion of {frames / 12.5:.1f} seconds: someone sways"
     )

@@ -114,7 +114,7 @@ def test_the_loss_of_the_vae_is_in_metres() -> None:
     made[0, :, where.start + 1 : where.stop : 3] += 0.02 / KIT.metres
     mean, std = torch.zeros(KIT.dim).double(), torch.ones(KIT.dim).double()
     terms = reconstruction(
-        made.float(), real.float(), torch.tensor([30]), (mean.float(), std.float()),
+        (made.float(), real.float()), torch.tensor([30]), (mean.float(), std.float()),
         VAELoss(), torch.zeros(()),
     )  # fmt: skip
     assert float(terms["mpjpe_mm"]) == pytest.approx(20 * 20 / 21, rel=1e-3)
@@ -122,7 +122,7 @@ def test_the_loss_of_the_vae_is_in_metres() -> None:
     assert float(terms["path"]) == 0
     made[..., 1] += 0.01 / KIT.metres  # the root drifts by a centimetre per frame
     terms = reconstruction(
-        made.float(), real.float(), torch.tensor([30]), (mean.float(), std.float()),
+        (made.float(), real.float()), torch.tensor([30]), (mean.float(), std.float()),
         VAELoss(), torch.zeros(()),
     )  # fmt: skip
     drift = 0.01 * np.arange(30)

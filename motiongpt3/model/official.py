@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motiongpt3.data.folder import data_folder
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model.bimodal import BimodalConfig
 from motiongpt3.model.checkpoint import Bundle, fill, filled
@@ -163,15 +164,16 @@ def read_official(path: Path, compat: Compat | None = None) -> Bundle:
     """
     if not any(name.startswith("lm.") for name in read_state(path)):
         raise InputError("holds no language model", where=str(path), hint=_VAE_ALONE)
+    tokenizer = Tokenizer.load(GPT2_VOCABULARY)  # first: reading it takes memory for a moment
     tensors = weights(path)
     tensors["network.heads.latent_scale"] = torch.tensor(LATENT_SCALE)
     # Stages II and III train without guidance and keep no stand-in for "nothing".
     tensors.setdefault(f"network.{_HEAD}nothing", torch.zeros(4, 768))
     vae, network = filled((VAEConfig(), SIZES), tensors)
-    mean, std = statistics(path.resolve().parent, VAEConfig().features)
+    mean, std = statistics(path.parent, VAEConfig().features)
     conventions = OFFICIAL_EVALUATION if compat == "official" else OFFICIAL
     card = {**_CARD, "conventions": asdict(conventions)}
-    return Bundle(vae, network, Tokenizer.load(GPT2_VOCABULARY), mean, std, card)
+    return Bundle(vae, network, tokenizer, mean, std, card)
 
 
 def read_vae(path: Path) -> MotionVAE:
@@ -182,11 +184,11 @@ def read_vae(path: Path) -> MotionVAE:
     """
     with torch.device("meta"):
         vae = MotionVAE(VAEConfig())
-    fill(vae, "vae.", weights(path, "vae. motion_vae."))
+    fill(vae, "vae.", weights(path, ("vae.", "motion_vae.")))
     return vae.eval()
 
 
-def weights(path: Path, wanted: str = "lm. vae. motion_vae.") -> dict[str, Tensor]:
+def weights(path: Path, wanted: tuple[str, ...] = ("",)) -> dict[str, Tensor]:
     """Our names and layouts for the released model's tensors, in single precision.
 
     Args:
@@ -197,28 +199,35 @@ def weights(path: Path, wanted: str = "lm. vae. motion_vae.") -> dict[str, Tenso
     """
     tensors: dict[str, Tensor] = {}
     for names in _portions(path):
-        state = read_state(path)  # mapped, and unmapped after this portion: nothing is held twice
-        for name in names:
-            for ours, value in _converted(name.replace("motion_vae.", "vae.", 1), state[name]):
-                if not torch.isfinite(value).all():
-                    raise CorruptError("weights are not finite", where=name)
-                if name.startswith(tuple(wanted.split())):
-                    tensors[ours] = value.to(
-                        torch.float32, copy=True, memory_format=torch.contiguous_format
-                    )
+        tensors |= _portion(path, [name for name in names if name.startswith(wanted)])
+    return tensors
+
+
+def _portion(path: Path, names: list[str]) -> dict[str, Tensor]:
+    """Copies of some tensors; the file is mapped for them, and unmapped before the next ones."""
+    tensors: dict[str, Tensor] = {}
+    state = read_state(path)
+    for name in names:
+        for ours, value in _converted(name.replace("motion_vae.", "vae.", 1), state[name]):
+            if not torch.isfinite(value).all():
+                raise CorruptError("weights are not finite", where=name)
+            tensors[ours] = value.to(
+                torch.float32, copy=True, memory_format=torch.contiguous_format
+            )
     return tensors
 
 
 def _portions(path: Path) -> list[list[str]]:
-    """The names in a checkpoint, in portions of half of what is left: a portion lies in memory
+    """The names in a checkpoint, in portions of a third of what is left: a portion lies in memory
     twice while it is read, but beside it only what came before."""
-    sizes = {name: tensor.nbytes for name, tensor in read_state(path).items()}
+    state = read_state(path)
+    sizes = {name: t.nbytes for name, t in state.items() if not _UNREAD.fullmatch(name)}
     left, room = sum(sizes.values()), 0
     portions: list[list[str]] = []
     for name in sorted(sizes, key=lambda name: -sizes[name]):
         if sizes[name] > room:
             portions.append([])
-            room = max(left // 2, sizes[name], _PORTION_BYTES)
+            room = max(left // 3, sizes[name], _PORTION_BYTES)
         portions[-1].append(name)
         room -= sizes[name]
         left -= sizes[name]
@@ -254,23 +263,34 @@ def statistics(
 ) -> tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]:
     """Mean and std of the features a checkpoint was trained on, which it does not hold itself.
 
-    Looked for beside it as HumanML3D and the official repository name them.
+    They lie beside it as HumanML3D or the official repository names them, or among the reference
+    files of MOTIONGPT3_DATA.
 
     Raises:
         InputError: when they are not there, or are those of another skeleton.
     """
-    for place in (folder, folder / "meta", folder / "assets" / "meta"):
-        for mean, std in (("Mean.npy", "Std.npy"), ("mean.npy", "std.npy")):
-            if (place / mean).is_file() and (place / std).is_file():
-                both = np.load(place / mean), np.load(place / std)
-                if any(values.shape != (features,) for values in both):
-                    raise InputError(
-                        f"statistics of {both[0].shape} features, the model has {features}",
-                        where=str(place / mean),
-                    )
-                return both[0].astype(np.float32), both[1].astype(np.float32)
+    for mean, std in _statistics_files(folder):
+        if mean.is_file() and std.is_file():
+            both = np.load(mean), np.load(std)
+            if any(values.shape != (features,) for values in both):
+                raise InputError(
+                    f"statistics of {both[0].shape} features, the model has {features}",
+                    where=str(mean),
+                )
+            return both[0].astype(np.float32), both[1].astype(np.float32)
     raise InputError(
         "the checkpoint's mean and std are missing",
         where=str(folder),
         hint="put Mean.npy and Std.npy of HumanML3D beside it",
     )
+
+
+def _statistics_files(folder: Path) -> Iterator[tuple[Path, Path]]:
+    for place in (folder, folder / "meta", folder / "assets" / "meta"):
+        for mean, std in (("Mean.npy", "Std.npy"), ("mean.npy", "std.npy")):
+            yield place / mean, place / std
+    try:
+        reference = data_folder() / "reference"
+    except InputError:
+        return
+    yield reference / "humanml3d_mean.npy", reference / "humanml3d_std.npy"
