@@ -21,7 +21,8 @@ from motiongpt3.motion.features import joints_to_features
 from motiongpt3.motion.kinematics import forward
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import HUMANML3D
-from motiongpt3.training.recipes import NANO, Recipe
+from motiongpt3.training.nano import NANO
+from motiongpt3.training.recipe import Recipe
 from motiongpt3.training.train import train
 
 SCALE = 0.0005

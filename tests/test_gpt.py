@@ -8,7 +8,8 @@ from torch import Tensor
 
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model.cache import KVCache
-from motiongpt3.model.gpt import GPT, MOTION, TEXT, GPTConfig, layer_set, load_gpt2
+from motiongpt3.model.gpt import GPT, MOTION, TEXT, GPTConfig, layer_set
+from motiongpt3.model.gpt2 import load_gpt2, read_gpt2
 
 TINY = GPTConfig(vocab=63, context=48, width=32, layers=4, heads=4, dropout=0.0)
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
@@ -297,3 +298,27 @@ def test_a_sequence_beyond_the_context_is_refused():
 def test_impossible_sizes_are_refused(wrong):
     with pytest.raises(InputError):
         replace(TINY, **wrong)
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_a_hugging_face_folder_is_read(tmp_path, safe) -> None:
+    theirs = hugging_face()
+    theirs.save_pretrained(tmp_path, safe_serialization=safe)
+    if not safe and not (tmp_path / "pytorch_model.bin").exists():  # newer versions always do
+        (tmp_path / "model.safetensors").unlink()
+        torch.save(theirs.state_dict(), tmp_path / "pytorch_model.bin")
+    ours = make()
+    load_gpt2(ours, read_gpt2(str(tmp_path)))
+    ids = torch.randint(61, (2, 9))
+    logits = ours.logits(ours(ours.embed(ids), torch.zeros_like(ids)))[..., :61]
+    torch.testing.assert_close(logits, theirs(ids).logits, **CLOSE)
+
+
+def test_a_folder_without_weights_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"no model.safetensors"):
+        read_gpt2(str(tmp_path))
+    with pytest.raises(InputError, match="no such folder"):
+        read_gpt2(str(tmp_path / "nowhere"))
+    (tmp_path / "model.safetensors").write_bytes(b"12345678 not weights")
+    with pytest.raises(CorruptError):
+        read_gpt2(str(tmp_path))

@@ -26,10 +26,8 @@ from motiongpt3.errors import InputError
 from motiongpt3.model.sequence import Turn
 from motiongpt3.motion.mirror import mirror_words
 from motiongpt3.motion.skeleton import KIT
+from motiongpt3.training.paper import PAPER_BARE, PAPER_CUTS, PAPER_INSTRUCTIONS
 from motiongpt3.training.turns import (
-    PAPER_BARE,
-    PAPER_CUTS,
-    PAPER_INSTRUCTIONS,
     SAID,
     Cuts,
     Example,

@@ -11,7 +11,6 @@ Shapes: B batch, T new tokens, S tokens attended to, D width, H heads, V vocabul
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,7 +20,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.errors import InputError
 from motiongpt3.model.branches import PerBranch, Route, Streams
 from motiongpt3.model.cache import KVCache, attention_mask
 
@@ -237,40 +236,3 @@ def init_gpt2(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear):
         nn.init.zeros_(module.bias)
-
-
-@torch.no_grad()
-def load_gpt2(gpt: GPT, weights: Mapping[str, Tensor], modality: int = TEXT) -> None:
-    """Copy Hugging Face's GPT-2 weights into one branch; into text, the embeddings as well.
-
-    Raises CorruptError for a missing tensor or one whose shape does not fit the model.
-    """
-    weights = {name.removeprefix("transformer."): w for name, w in weights.items()}
-    if "wpe.weight" in weights:  # a model may read less than GPT-2 does
-        weights["wpe.weight"] = weights["wpe.weight"][: gpt.config.context]
-
-    def put(target: Tensor, name: str, transposed: bool = False) -> None:
-        if name not in weights:
-            raise CorruptError("tensor missing from the GPT-2 weights", where=name)
-        source = weights[name].T if transposed else weights[name]
-        if source.shape != target.shape:
-            sizes = f"{tuple(source.shape)}, the model needs {tuple(target.shape)}"
-            raise CorruptError(f"GPT-2 tensor has shape {sizes}", where=name)
-        target.copy_(source)
-
-    def put_layer(layer: nn.Linear | nn.LayerNorm, name: str) -> None:
-        put(layer.weight, f"{name}.weight", transposed=isinstance(layer, nn.Linear))
-        put(layer.bias, f"{name}.bias")
-
-    for i, block in enumerate(gpt.layers):
-        put_layer(block.norm1.of(modality), f"h.{i}.ln_1")
-        put_layer(block.qkv.of(modality), f"h.{i}.attn.c_attn")
-        put_layer(block.proj.of(modality), f"h.{i}.attn.c_proj")
-        put_layer(block.norm2.of(modality), f"h.{i}.ln_2")
-        put_layer(block.mlp.of(modality).up, f"h.{i}.mlp.c_fc")
-        put_layer(block.mlp.of(modality).down, f"h.{i}.mlp.c_proj")
-    put_layer(gpt.norm.of(modality), "ln_f")
-    if modality == TEXT:
-        put(gpt.wte.weight, "wte.weight")
-        gpt.control.weight += gpt.wte.weight.mean(0)  # new tokens near the mean word
-        put(gpt.wpe.weight, "wpe.weight")

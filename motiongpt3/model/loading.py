@@ -1,12 +1,12 @@
 """`motiongpt3.load`: a model by folder or file, by name on the hub, or the one in the package."""
 
-import re
 from pathlib import Path
 
 import torch
 
-from motiongpt3.errors import InputError, ResourceError
+from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import SHIPPED, Bundle, load_bundle
+from motiongpt3.model.gpt2 import from_hub
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.official import Compat, read_official
 
@@ -42,7 +42,7 @@ def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:
     """Everything a model consists of; arguments and refusals are those of `load`."""
     place = Path(path)
     if not place.exists():
-        place = _from_hub(str(path))
+        place = from_hub(str(path))
     files = sorted(place.glob("*.ckpt")) if place.is_dir() else [place]
     if files and not (place / "manifest.json").is_file():
         return read_official(files[0], compat)
@@ -58,19 +58,3 @@ def _check_device(device: str) -> None:
     if not available.get(kind, False):
         usable = ", ".join(name for name, there in available.items() if there)
         raise InputError(f"device '{device}' is not here", where="device", hint=f"use {usable}")
-
-
-def _from_hub(name: str) -> Path:
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise InputError("no model folder", where=name, hint="a folder that holds manifest.json")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name))
-    except HfHubHTTPError as error:
-        raise InputError("the hub has no such model", where=name, hint=str(error)) from error
-    except (LocalEntryNotFoundError, OSError) as error:
-        raise ResourceError(
-            "the hub cannot be reached", where=name, hint="give a folder"
-        ) from error

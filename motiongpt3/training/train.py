@@ -14,12 +14,13 @@ from motiongpt3.data.tasks import Task, Templates
 from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.checkpoint import Bundle, MotionCodec, motion_codec, save
+from motiongpt3.model.gpt2 import load_gpt2, read_gpt2
 from motiongpt3.model.heads import LatentHeads
-from motiongpt3.model.tokenizer import Tokenizer
+from motiongpt3.model.tokenizer import GPT2_VOCABULARY, Tokenizer
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.training.language import LanguageJob
 from motiongpt3.training.loop import Report, Schedule, Stage, fit
-from motiongpt3.training.recipes import LanguageRecipe, Recipe
+from motiongpt3.training.recipe import LanguageRecipe, Recipe
 from motiongpt3.training.vae import VAEJob
 
 
@@ -104,6 +105,8 @@ def train_stage(
 
 def _tokenizer(run: Run) -> Tokenizer:
     path = run.folder / "tokenizer.json"
+    if run.recipe.gpt2:
+        return Tokenizer.load(GPT2_VOCABULARY)
     if not path.is_file():
         captions = [text for record in run.data.records for text in record.captions]
         templates = Templates.load()
@@ -122,7 +125,10 @@ def _tokenizer(run: Run) -> Tokenizer:
 
 def _language_model(recipe: Recipe, tokenizer: Tokenizer) -> Bimodal:
     torch.manual_seed(recipe.seed + 1)
-    return Bimodal(recipe.sizes(tokenizer.text_vocab))
+    model = Bimodal(recipe.sizes(tokenizer.text_vocab))
+    if recipe.gpt2:
+        load_gpt2(model.gpt, read_gpt2(recipe.gpt2))
+    return model
 
 
 @torch.no_grad()

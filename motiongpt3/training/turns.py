@@ -108,36 +108,6 @@ class Wording:
     """What questions and answers say; a task that is not here says what is in `SAID`."""
 
 
-PAPER_BARE = Wording(
-    varied=0.0,
-    bare=True,
-    said={
-        Task.TEXT_TO_MOTION: Shares(caption=1),
-        Task.MOTION_TO_TEXT: Shares(caption=1),
-        Task.PREDICTION: Shares(nothing=1),
-    },
-)
-"""The paper's Stage I and the first half of its Stage II."""
-
-PAPER_INSTRUCTIONS = Wording(
-    varied=0.0,
-    canonical=0.0,
-    quoted=0.5,
-    said={
-        Task.TEXT_TO_MOTION: Shares(
-            nothing=1, caption=1, caption_and_seconds=1, caption_and_frames=1
-        ),
-        Task.MOTION_TO_TEXT: Shares(caption=1, caption_and_seconds=1, caption_and_frames=1),
-        Task.PREDICTION: Shares(nothing=1),
-        Task.INBETWEEN: Shares(nothing=1),
-        Task.CAPTION_TO_SECONDS: Shares(caption_and_seconds=1, caption_and_frames=1),
-        Task.SECONDS_TO_CAPTION: Shares(caption=1, caption_and_seconds=1, caption_and_frames=1),
-    },
-)
-"""The paper's instructions. It draws every sub-task equally often, so tasks in the order above have
-the shares 4, 3, 1, 1 in the second half of Stage II, and 4, 3, 1, 1, 2, 3 in Stage III."""
-
-
 @dataclass(frozen=True)
 class Cuts:
     """Where clips are cut for prediction and in-betweening: shares, drawn evenly between two."""
@@ -148,10 +118,6 @@ class Cuts:
     """In-betweening: how much of the clip is not seen."""
     before: tuple[float, float] = (0.2, 0.8)
     """In-betweening: how much of what is seen comes before the gap."""
-
-
-PAPER_CUTS = Cuts(head=(0.2, 0.2), gap=(0.5, 0.5), before=(0.5, 0.5))
-"""A fifth of the clip is seen for prediction, its first and last quarter for in-betweening."""
 
 
 class TurnMaker:

@@ -1,0 +1,121 @@
+"""The recipe of the model that ships in the package: two CPU cores, one sitting."""
+
+from motiongpt3.data.tasks import Task
+from motiongpt3.model.bimodal import BimodalConfig
+from motiongpt3.model.diffusion import DiffusionConfig
+from motiongpt3.model.gpt import GPTConfig
+from motiongpt3.model.vae import VAEConfig
+from motiongpt3.training.language import LanguageStage
+from motiongpt3.training.loop import Schedule
+from motiongpt3.training.recipe import LanguageRecipe, Recipe, VAERecipe
+from motiongpt3.training.turns import Wording
+
+_NANO_SOURCES = (
+    "Bandai-Namco Research Motiondataset (CC BY-NC 4.0)",
+    "CMU Graphics Lab Motion Capture Database (free, no resale of the data)",
+    "ACCAD Open Motion Project (CC BY 3.0)",
+    "HDM05 (CC BY-SA 3.0)",
+    "KIT Motion-Language sentences (research use)",
+    "UI-PRMD (PDDL)",
+    "UTD-MHAD (public domain by its paper)",
+    "Mesh2Motion (CC0 1.0)",
+    "Perfume dance (MIT)",
+    "DeepMimic (MIT)",
+    "Animated Drawings (MIT)",
+    "Isaac AMP (BSD-3)",
+)
+
+
+NANO = Recipe(
+    name="nano",
+    licence="CC BY-NC 4.0",
+    sources=_NANO_SOURCES,
+    vae=VAERecipe(
+        config=VAEConfig(
+            layers=3, feedforward=512, dropout=0.0, frames_per_token=4, spline_points=48
+        ),
+        schedule=Schedule(steps=150, batch=64, lr=1e-4, average=0.98),
+    ),
+    model=BimodalConfig(
+        gpt=GPTConfig(context=256, width=256, layers=6, heads=4, dropout=0.0),
+        diffusion=DiffusionConfig(
+            condition=256, width=360, dropout=0.0, draws=8, prediction="v", gaussian_start=True
+        ),
+    ),
+    stages=(
+        LanguageRecipe(
+            name="text",
+            schedule=Schedule(steps=1200, batch=64, lr=1e-3),
+            stage=LanguageStage(
+                tasks={
+                    Task.PLAIN: 0.35,
+                    Task.TEXT_TO_MOTION: 0.35,
+                    Task.CAPTION_TO_SECONDS: 0.2,
+                    Task.SECONDS_TO_CAPTION: 0.1,
+                },
+                words_only=True,
+                wording=Wording(canonical=0.0),
+            ),
+        ),
+        LanguageRecipe(
+            name="understand",
+            schedule=Schedule(steps=400, batch=64, lr=8e-4),
+            stage=LanguageStage(
+                tasks={Task.TEXT_TO_MOTION: 0.7, Task.CAPTION_TO_SECONDS: 0.15, Task.PLAIN: 0.15},
+                words_only=True,
+                in_words=True,
+                wording=Wording(varied=0.8, canonical=0.0),
+            ),
+        ),
+        LanguageRecipe(
+            name="generate",
+            schedule=Schedule(steps=3000, batch=64, lr=1e-3),
+            stage=LanguageStage(
+                tasks={
+                    Task.TEXT_TO_MOTION: 0.85,
+                    Task.MOTION_TO_TEXT: 0.1,
+                    Task.CAPTION_TO_SECONDS: 0.05,
+                },
+                text_weight=0.3,
+                motion_weight=1.0,
+                head_rate=1.2,
+                wording=Wording(canonical=0.85),
+            ),
+        ),
+        LanguageRecipe(
+            name="align",
+            schedule=Schedule(steps=80, batch=64, lr=8e-4),
+            stage=LanguageStage(
+                tasks={
+                    Task.TEXT_TO_MOTION: 0.35,
+                    Task.MOTION_TO_TEXT: 0.35,
+                    Task.PREDICTION: 0.15,
+                    Task.INBETWEEN: 0.15,
+                },
+                text_frozen=True,
+                motion_weight=1.0,
+                head_rate=1.2,
+                wording=Wording(varied=0.6),
+            ),
+        ),
+        LanguageRecipe(
+            name="finetune",
+            schedule=Schedule(steps=2200, batch=64, lr=1e-3),
+            stage=LanguageStage(
+                tasks={
+                    Task.TEXT_TO_MOTION: 0.6,
+                    Task.MOTION_TO_TEXT: 0.15,
+                    Task.PREDICTION: 0.08,
+                    Task.INBETWEEN: 0.07,
+                    Task.CAPTION_TO_SECONDS: 0.1,
+                },
+                motion_weight=1.0,
+                head_rate=1.2,
+                wording=Wording(canonical=0.75, asides=0.35),
+            ),
+            balance=0.6,
+            rare=10,
+        ),
+    ),
+)
+"""The model that ships in the package: trained on two CPU cores in one sitting."""

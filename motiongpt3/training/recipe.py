@@ -1,0 +1,71 @@
+"""A recipe: everything that decides what a training run makes, as values.
+
+It is a frozen tree of configs; `dataclasses.replace` or the command line makes the next.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from motiongpt3.model.bimodal import BimodalConfig
+from motiongpt3.model.vae import VAEConfig
+from motiongpt3.model.vq import VQConfig
+from motiongpt3.training.language import LanguageStage
+from motiongpt3.training.loop import Precision, Schedule
+from motiongpt3.training.vae import VAELoss
+
+
+@dataclass(frozen=True)
+class VAERecipe:
+    """The motion VAE, or the VQ-VAE in its place."""
+
+    config: VAEConfig | VQConfig
+    schedule: Schedule
+    loss: VAELoss = field(default_factory=VAELoss)
+    balance: float = 0.25
+    """How far rare classes are drawn more often: 0 as in the data, 1 all classes alike."""
+    spline_batches: int = 400
+    """Batches the linear path is fitted on."""
+
+
+@dataclass(frozen=True)
+class LanguageRecipe:
+    """One stage of the language model."""
+
+    name: str
+    schedule: Schedule
+    stage: LanguageStage
+    balance: float = 0.5
+    """As in `VAERecipe`."""
+    rare: int = 1
+    """Clips of classes with fewer clips than this are not drawn more often than those with it."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model from raw clips to weights."""
+
+    name: str
+    vae: VAERecipe
+    model: BimodalConfig
+    stages: tuple[LanguageRecipe, ...]
+    vocab: int = 2048
+    """Size of the BPE learned from captions and templates."""
+    gpt2: str = ""
+    """Folder, or name on the hub, of GPT-2's weights for the text branch, which then has GPT-2's
+    vocabulary. Without it the text branch learns from nothing, with a vocabulary of its own."""
+    seed: int = 0
+    precision: Precision = "auto"
+    plants_feet: bool = True
+    """Whether standing feet of made motions are held in place (`motion.feet`)."""
+    licence: str = ""
+    """Licence of the weights, which follows from the data."""
+    sources: tuple[str, ...] = ()
+    """Where motions and sentences come from, each with its licence."""
+
+    def sizes(self, vocab: int) -> BimodalConfig:
+        """The language model's sizes, as far as the codec, the text and each other decide them."""
+        codec, gpt = self.vae.config, replace(self.model.gpt, vocab=vocab)
+        if isinstance(codec, VQConfig):
+            return replace(self.model, gpt=gpt, codebook=codec.codebook)
+        latent = codec.latents * codec.width
+        diffusion = replace(self.model.diffusion, condition=gpt.width, latent=latent)
+        return replace(self.model, gpt=gpt, diffusion=diffusion)
