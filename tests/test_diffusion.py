@@ -283,6 +283,20 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+def test_guidance_stops_where_it_is_told_to():
+    """From the top level on it does nothing, from level 0 on it is guidance as ever."""
+    head, hidden = make(), torch.randn(2, 2, 16)
+
+    def drawn(guidance: float, guided_from: int | None) -> Tensor:
+        sampling = Sampling("ddim", 8, guidance, guided_from)
+        return head.sample(hidden, item_generators(0, [0, 1]), sampling)
+
+    assert torch.equal(drawn(3.0, 1000), drawn(1.0, None))
+    assert torch.equal(drawn(3.0, 0), drawn(3.0, None))
+    part = drawn(3.0, 500)
+    assert not torch.allclose(part, drawn(3.0, 0)) and not torch.allclose(part, drawn(1.0, 0))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -292,6 +306,7 @@ def unchecked() -> Iterator[None]:
         {"steps": 2.5},
         {"steps": 2.5},
         {"guidance": float("nan")},
+        {"guided_from": 1001},
     ],
 )
 def test_impossible_sampling_is_refused(wrong, unchecked):

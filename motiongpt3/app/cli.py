@@ -156,7 +156,7 @@ def _add_making(parser: _Parser) -> None:
     parser.add_argument(
         "--guidance",
         type=number("--guidance", 0, 100),
-        help="how strictly the text is followed (default 2; 1 where motion is given)",
+        help="how strictly the text is followed (default 3; 1 where motion is given)",
     )
     parser.add_argument("--sampler", choices=get_args(Sampler), help="default dpm++")
     parser.add_argument(

@@ -13,7 +13,7 @@ from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.heads import Codes
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.motion.features import features_to_joints, joints_to_features
-from motiongpt3.motion.feet import plant_feet
+from motiongpt3.motion.feet import plant_feet, set_down
 from motiongpt3.motion.motion import Motion, interpolated
 from motiongpt3.motion.skeleton import skeleton_of
 
@@ -157,12 +157,14 @@ class Codec:
         return self.vae.spline.agree(latent, features, seen, _TRUST_METRES)
 
     def joints(self, features: Float[np.ndarray, "T F"]) -> Float[np.ndarray, "T J 3"]:
-        """Joint positions of decoded features, from the origin facing +Z, feet planted.
+        """Joint positions of decoded features, from the origin facing +Z, feet on the floor.
 
         They are in the skeleton's unit.
         """
         joints = np.asarray(features_to_joints(features.astype(np.float64)))
-        return plant_feet(joints, self.fps, self.skeleton) if self.plants_feet else joints
+        if not self.plants_feet:
+            return joints
+        return plant_feet(set_down(joints, self.fps, self.skeleton), self.fps, self.skeleton)
 
     def at_rate(
         self, joints: Float[np.ndarray, "T J 3"], fps: float, seconds: float

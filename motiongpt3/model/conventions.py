@@ -19,8 +19,10 @@ class Conventions:
     """Between a question and an answer in words."""
     before_motion: str = "\n"
     """Between a question and a motion."""
-    guidance: float = 2.0
+    guidance: float = 3.0
     """Scale at which words ask for a motion, unless a caller names one."""
+    guided_from: int = 600
+    """Noise level from which on there is guidance, likewise."""
     sampler: Sampler = "dpm++"
     steps: int = 10
     caption_tokens: int = 48
@@ -36,6 +38,7 @@ OFFICIAL = Conventions(
     before_text=" \n",
     before_motion=" \n ",
     guidance=7.5,
+    guided_from=0,
     caption_tokens=40,
 )
 """The released model as it was trained, with our few-step sampler; guidance as in its test.yaml."""

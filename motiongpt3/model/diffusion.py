@@ -147,17 +147,16 @@ class DiffusionHead(nn.Module):
         if len(generators) != len(hidden):
             raise ValueError(f"{len(generators)} generators for {len(hidden)} motions")
         scale = 1.0 if sampling.guidance is None else sampling.guidance
-        guided = scale != 1
         condition = self.pool(hidden)
-        if guided:
-            without = self.pool(self.nothing[None]).expand_as(condition)
-            condition = torch.cat([condition, without])
+        without = self.pool(self.nothing[None]).expand_as(condition)
+        both = torch.cat([condition, without])
 
         def clean(x: Float[Tensor, "N Z"], t: int) -> Float[Tensor, "N Z"]:
             level = torch.tensor([t], device=x.device)
-            said = self._said(torch.cat([x, x]) if guided else x, level, condition)
-            if guided:
-                told, untold = said.chunk(2)
+            if scale == 1 or t < (sampling.guided_from or 0):
+                said = self._said(x, level, condition)
+            else:
+                told, untold = self._said(torch.cat([x, x]), level, both).chunk(2)
                 said = untold + scale * (told - untold)
             return to_clean(self.config.prediction, said, x, self.levels[t])
 

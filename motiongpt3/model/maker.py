@@ -74,9 +74,7 @@ class Maker:
             told = self.codec.codes([f for r in batch for f in r.told])
             frames = [r.frames for r in batch]
             noise = item_generators(seed, [r.index for r in batch])
-            how = sampling or Sampling(self.conventions.sampler, self.conventions.steps)
-            if how.guidance is None:
-                how = replace(how, guidance=1.0 if len(told) else self.conventions.guidance)
+            how = self._sampling(sampling, going_on=bool(len(told)))
             codes = self.network.make(prompt, told, frames, noise, how)
             for row, request in enumerate(batch):
                 if request.covers_told:
@@ -85,6 +83,17 @@ class Maker:
             decoded = self.codec.features(codes, frames)
             made |= dict(zip(rows, decoded, strict=True))
         return [made[n] for n in range(len(requests))]
+
+    def _sampling(self, given: Sampling | None, going_on: bool) -> Sampling:
+        """What a caller asked for, and the model's conventions for the rest."""
+        usual = self.conventions
+        how = given or Sampling(usual.sampler, usual.steps)
+        guidance = 1.0 if going_on else usual.guidance
+        return replace(
+            how,
+            guidance=guidance if how.guidance is None else how.guidance,
+            guided_from=usual.guided_from if how.guided_from is None else how.guided_from,
+        )
 
 
 def check_length(seconds: float, least: float, most: float = LONGEST_SECONDS) -> None:

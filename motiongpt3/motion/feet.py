@@ -1,7 +1,8 @@
-"""Feet that stand still where they stand: contact found in a motion, legs bent to keep it.
+"""Feet that touch the floor, and stand still where they stand.
 
-A small latent smooths what feet do, and a smoothed foot slides. Real feet are still or swing;
-this puts the difference back without touching anything above the hips.
+A small latent smooths what feet do: a smoothed foot slides, and a body drifts above the floor or
+into it. Real feet are still or swing, and somebody on a floor touches it within every second; this
+puts the difference back, the height of the whole body first, then the legs by themselves.
 
 Shapes: T frames, J joints. Positions in the skeleton's unit, Y up.
 """
@@ -15,6 +16,9 @@ from motiongpt3.motion.rotation import normalize
 from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
 
 _GROUND = np.array([1.0, 0, 1])
+_TOUCHES, _SMOOTH = 1.0, 0.15
+"""Seconds in which a body touches the floor at least once (nobody jumps that long), and over which
+its height is corrected smoothly."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,11 @@ def plant_feet(
     skeleton: Skeleton = HUMANML3D,
     contact: Contact | None = None,
 ) -> Float[np.ndarray, "T J 3"]:
-    """The motion with each standing toe held in place, by bending hip and knee.
+    """The motion with each standing toe held in place.
 
-    While a foot swings, the correction passes smoothly from one stand to the next.
+    What both feet have in common moves the whole body, so that nobody leans away from where they
+    stand; the rest is done by bending hip and knee. While a foot swings, its correction passes
+    smoothly from one stand to the next.
 
     Args:
         fps: frames per second, if they are not the skeleton's own.
@@ -46,11 +52,36 @@ def plant_feet(
     planted = np.array(joints, np.float64)
     if len(joints) < 2 * round(contact.shortest * fps):
         return planted
+    shifts = []
     for leg in skeleton.legs:
         toe = planted[:, leg[-1]]
         standing = standing_frames(toe * skeleton.metres, fps, contact)
-        _bend(planted, leg, _shift_to_stand(toe, standing))
+        shifts.append(_shift_to_stand(toe, standing))
+    common = np.mean(shifts, axis=0)
+    planted += common[:, None]
+    for leg, shift in zip(skeleton.legs, shifts, strict=True):
+        _bend(planted, leg, shift - common)
     return planted
+
+
+def set_down(
+    joints: Float[np.ndarray, "T J 3"], fps: float | None = None, skeleton: Skeleton = HUMANML3D
+) -> Float[np.ndarray, "T J 3"]:
+    """The motion at the height at which its lowest joint touches the floor within every second.
+
+    Jumps stay; stairs and chairs that bear somebody for longer do not.
+
+    Args:
+        fps: frames per second, if they are not the skeleton's own.
+    """
+    fps = fps or skeleton.fps
+    reach = round(_TOUCHES * fps / 2)
+    lowest = np.pad(joints[..., 1].min(1), reach, mode="edge")
+    floor = np.lib.stride_tricks.sliding_window_view(lowest, 2 * reach + 1).min(-1)
+    wide = round(4 * _SMOOTH * fps)
+    weights = np.exp(-0.5 * (np.arange(-wide, wide + 1) / (_SMOOTH * fps)) ** 2)
+    floor = np.convolve(np.pad(floor, wide, mode="edge"), weights / weights.sum(), mode="valid")
+    return np.asarray(joints - np.array([0.0, 1, 0]) * floor[:, None, None])
 
 
 def standing_frames(

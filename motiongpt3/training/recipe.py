@@ -55,7 +55,7 @@ class Recipe:
     seed: int = 0
     precision: Precision = "auto"
     plants_feet: bool = True
-    """Whether standing feet of made motions are held in place (`motion.feet`)."""
+    """Whether made motions touch the floor and standing feet stay in place (`motion.feet`)."""
     licence: str = ""
     """Licence of the weights, which follows from the data."""
     sources: tuple[str, ...] = ()
