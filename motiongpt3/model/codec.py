@@ -156,15 +156,20 @@ class Codec:
             seen[rows] = True
         return self.vae.spline.agree(latent, features, seen, _TRUST_METRES)
 
-    def joints(self, features: Float[np.ndarray, "T F"]) -> Float[np.ndarray, "T J 3"]:
-        """Joint positions of decoded features, from the origin facing +Z, feet on the floor.
+    def joints(
+        self, features: Float[np.ndarray, "T F"], on_floor: bool = True
+    ) -> Float[np.ndarray, "T J 3"]:
+        """Joint positions of decoded features, from the origin facing +Z, in the skeleton's unit.
 
-        They are in the skeleton's unit.
+        Standing feet stay in place, and the body is set down on the floor: `on_floor` is False
+        for what is joined to a motion of its own height.
         """
         joints = np.asarray(features_to_joints(features.astype(np.float64)))
         if not self.plants_feet:
             return joints
-        return plant_feet(set_down(joints, self.fps, self.skeleton), self.fps, self.skeleton)
+        if on_floor:
+            joints = set_down(joints, self.fps, self.skeleton)
+        return plant_feet(joints, self.fps, self.skeleton)
 
     def at_rate(
         self, joints: Float[np.ndarray, "T J 3"], fps: float, seconds: float

@@ -160,7 +160,8 @@ class MotionGPT:
         turn = self.maker.turn(Task.INBETWEEN, seconds, text)
         frames = len(here.joints) + gap + len(there.joints)
         request = Request(turn, (here.features, there.features), frames, 0, covers_told=True)
-        made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
+        features = self.maker.make([request], seed, sampling)[0]
+        made = self.codec.joints(features, on_floor=False)
         middle = bridge(made, here.joints, there.joints, self.codec.skeleton)
         middle = self.codec.at_rate(middle, start.fps, seconds)
         if start.fps != self.codec.fps:
@@ -273,7 +274,8 @@ class MotionGPT:
             turn = self.maker.turn(Task.PREDICTION, frames / self.codec.fps, text)
             index = sample + MOST_SAMPLES * parts
             request = Request(turn, (seen.features,), frames, index)
-            made = self.codec.joints(self.maker.make([request], seed, sampling)[0])
+            features = self.maker.make([request], seed, sampling)[0]
+            made = self.codec.joints(features, on_floor=False)
             added = follow(made, seen.joints, self.codec.skeleton)
             added = self.codec.at_rate(added, motion.fps, missing)
             if motion.fps != self.codec.fps:

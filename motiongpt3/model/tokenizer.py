@@ -24,7 +24,7 @@ FORMAT = "motiongpt3-tokenizer-1"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 GPT2_END = "<|endoftext|>"
 GPT2_SIZE = 50257
-GPT2_VOCABULARY = Path(__file__).with_name("gpt2") / "tokenizer.json"
+GPT2_VOCABULARY = Path(__file__).with_name("gpt2_vocabulary") / "tokenizer.json"
 """GPT-2's vocabulary as it ships in the package."""
 GPT2_GOLDEN = {
     "Hello world": [15496, 995],
