@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import motiongpt3
+from motiongpt3.app.cli import main
 from motiongpt3.data.tasks import Field, Task, render
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model import diffusion
@@ -165,6 +166,17 @@ def test_peak_memory_is_little_more_than_the_weights(folder: Path) -> None:
         [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) <= 1.4
+
+
+def test_a_converted_release_is_the_release(folder: Path, tmp_path: Path, capsys) -> None:
+    source, out = str(folder / "motiongpt3.ckpt"), str(tmp_path / "ours")
+    assert main(["convert-checkpoint", source, out]) == 0
+    assert "MotionGPT3 (official release)" in capsys.readouterr().out
+    ours, theirs = motiongpt3.load(out), motiongpt3.load(source)
+    assert ours.conventions == theirs.conventions
+    expected = theirs.network.state_dict()
+    assert all(torch.equal(t, expected[name]) for name, t in ours.network.state_dict().items())
+    assert main(["convert-checkpoint", source, out]) == InputError.exit_code  # not empty any more
 
 
 def changed(folder: Path, out: Path, change: Callable[[dict[str, Tensor]], object]) -> Path:
