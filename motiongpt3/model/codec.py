@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from motiongpt3.errors import CorruptError, InputError
@@ -141,11 +141,14 @@ class Codec:
 
     @torch.no_grad()
     def agree(
-        self, latent: Float[Tensor, " Z"], head: np.ndarray, tail: np.ndarray, frames: int
-    ) -> Float[Tensor, " Z"]:
-        """A latent of a whole clip, brought in line with its observed first and last features."""
+        self, code: Shaped[Tensor, " Z"], head: np.ndarray, tail: np.ndarray, frames: int
+    ) -> Shaped[Tensor, " Z"]:
+        """A code of a whole clip, brought in line with its observed first and last features.
+
+        Only latents around a linear path can be; other codes stay as they are.
+        """
         if not isinstance(self.vae, MotionVAE) or self.vae.spline is None:
-            return latent
+            return code
         features = torch.zeros(frames, len(self.mean), device=self.device)
         seen = torch.zeros(frames, dtype=torch.bool, device=self.device)
         # An observed part has a row less than frames, its last frame having no velocity.
@@ -154,7 +157,7 @@ class Codec:
             observed = torch.tensor(part, device=self.device, dtype=torch.float32)
             features[rows] = (observed - self.mean) / self.std
             seen[rows] = True
-        return self.vae.spline.agree(latent, features, seen, _TRUST_METRES)
+        return self.vae.spline.agree(code, features, seen, _TRUST_METRES)
 
     def joints(
         self, features: Float[np.ndarray, "T F"], on_floor: bool = True
