@@ -118,7 +118,7 @@ def test_places_without_a_model(tmp_path: Path, folder: Path) -> None:
     for place in (tmp_path / "nowhere", folder):
         with pytest.raises(InputError, match=r"manifest\.json"):
             load_bundle(place)
-    with pytest.raises(InputError, match="no model folder"):
+    with pytest.raises(InputError, match="no such folder"):
         load(tmp_path / "nowhere")
 
 

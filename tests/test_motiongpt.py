@@ -206,5 +206,5 @@ def test_parameters_are_counted(model) -> None:
 
 
 def test_a_model_folder_is_found_by_path_or_string(model, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no model folder"):
+    with pytest.raises(InputError, match="no such folder"):
         motiongpt3.load(str(tmp_path / "gone"))
