@@ -33,6 +33,9 @@ from motiongpt3.model.vae import MotionVAE, VAEConfig
 from motiongpt3.model.vq import MotionVQ, VQConfig
 
 VERSION = 2
+_LARGE_BYTES = 2**28
+"""From here on, modules without storage save more than the two seconds that PyTorch takes to get
+ready for them."""
 FILES = ("model.safetensors", "config.json", "tokenizer.json", "card.json")
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints" / "nano"
 
@@ -123,12 +126,13 @@ def filled(
 ) -> tuple[MotionCodec, Bimodal]:
     """Both modules with these weights, named "vae." and "network.", which leave `tensors`.
 
-    No fresh weights are drawn first: nothing is held in memory twice.
+    Of a large model no fresh weights are drawn first: nothing is held in memory twice.
 
     Raises:
         CorruptError: naming a tensor that is missing, that nobody asked for, or of another shape.
     """
-    with torch.device("meta"):
+    large = sum(tensor.nbytes for tensor in tensors.values()) > _LARGE_BYTES
+    with torch.device("meta" if large else "cpu"):
         vae, network = motion_codec(sizes[0]), Bimodal(sizes[1])
     for prefix, module in (("vae.", vae), ("network.", network)):
         fill(module, prefix, tensors)
