@@ -12,6 +12,7 @@ No weight format notices flipped bits, so every file is checked against the mani
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def filled(
         CorruptError: naming a tensor that is missing, that nobody asked for, or of another shape.
     """
     large = sum(tensor.nbytes for tensor in tensors.values()) > _LARGE_BYTES
-    with torch.device("meta" if large else "cpu"):
+    with torch.device("meta") if large else nullcontext():
         vae, network = motion_codec(sizes[0]), Bimodal(sizes[1])
     for prefix, module in (("vae.", vae), ("network.", network)):
         fill(module, prefix, tensors)
