@@ -336,3 +336,26 @@ def test_a_gaussian_start_draws_that_gaussian_before_any_training(prediction) ->
     assert torch.allclose(drawn.std(0) / spread, torch.ones(3), atol=0.08)
     assert (drawn.mean(0).abs() < 0.08 * spread).all()
     assert drawn.T.corrcoef().fill_diagonal_(0).abs().max() < 0.08
+
+
+@pytest.mark.parametrize("level", [0, 10, 500, 999])
+def test_an_even_loss_counts_every_component_by_its_own_spread(level: int, monkeypatch) -> None:
+    """Of independent Gaussians the best guess leaves one spread of what is open, at every level."""
+    torch.manual_seed(0)
+    even = replace(TINY, gaussian_start=True, prediction="v", evenness=1.0, draws=1)
+    spread = torch.tensor([3.0, 0.5, 0.2])
+    latents = spread * torch.randn(4000, 3)
+    hidden = torch.zeros(4000, even.slots, even.condition)
+    levels = torch.full((4000,), level)
+    found = {}
+    for config in (even, replace(even, evenness=0.0)):
+        head = DiffusionHead(config).eval()
+        head.spread.copy_(spread)
+        monkeypatch.setattr(head, "_drawn_levels", lambda *_: levels)
+        found[config.evenness] = float(head.loss(latents, hidden))
+    keep = head.alpha_bar[level]
+    plain = (spread**2 / (keep * spread**2 + 1 - keep)).mean()
+    assert found[1.0] == pytest.approx(1.0, abs=0.05)
+    assert found[0.0] == pytest.approx(float(plain), rel=0.08)
+    with pytest.raises(InputError, match="gaussian_start"):
+        replace(TINY, evenness=0.5)

@@ -21,6 +21,7 @@ from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import MOTION, TEXT, GPTConfig
 from motiongpt3.model.tokenizer import Tokenizer
 from motiongpt3.model.vae import MotionVAE, VAEConfig
+from motiongpt3.training.codes import clip_codes
 from motiongpt3.training.language import LanguageJob, LanguageStage
 from motiongpt3.training.loop import Schedule, Stage, fit
 from motiongpt3.training.train import train
@@ -72,13 +73,20 @@ def vae_job(data: MotionText, seed: int = 0) -> VAEJob:
     return VAEJob(small_vae(), data, Order(data.weights(), data.lengths(), 4, seed), VAELoss())
 
 
-def language_job(data: MotionText, tokenizer: Tokenizer, stage: str, seed: int = 0) -> LanguageJob:
+def language_job(
+    data: MotionText,
+    tokenizer: Tokenizer,
+    name: str,
+    seed: int = 0,
+    stage: LanguageStage | None = None,
+) -> LanguageJob:
     torch.manual_seed(0)
     gpt = GPTConfig(tokenizer.text_vocab, context=512, width=16, layers=2, heads=2, dropout=0.1)
     diffusion = DiffusionConfig(latent=16, condition=16, slots=2, width=16, depth=1)
     network = Bimodal(BimodalConfig(gpt, diffusion))
-    order = Order(data.weights(), data.lengths(), 4, seed)
-    return LanguageJob((network, small_vae(), tokenizer), data, order, STAGES[stage])
+    order, vae = Order(data.weights(), data.lengths(), 4, seed), small_vae()
+    codes = clip_codes(vae, data, data.folder)
+    return LanguageJob((network, vae, tokenizer), data, order, stage or STAGES[name], codes)
 
 
 def jobs(data: MotionText, tokenizer: Tokenizer) -> dict[str, Callable[[], VAEJob | LanguageJob]]:
@@ -155,7 +163,7 @@ def test_another_seed_is_another_run(data, tokenizer, tmp_path: Path, kind: str)
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_changes_what_it_says_and_nothing_else(data, tokenizer, tmp_path, stage) -> None:
     job = language_job(data, tokenizer, stage)
-    gpt, heads = job.module.gpt, job.module.heads
+    gpt, heads = job.network.gpt, job.network.heads
     parts = {
         "text": [*gpt.branch(TEXT), gpt.wte.weight, gpt.wpe.weight],
         "motion": gpt.branch(MOTION),
@@ -173,8 +181,44 @@ def test_a_stage_changes_what_it_says_and_nothing_else(data, tokenizer, tmp_path
         "paper": {"motion", "head"},  # nobody is told about a motion
         "align": {"motion", "head", "understanding"},
         "finetune": {"text", "motion", "head", "understanding"},
+        "polish": {"text", "motion", "head", "understanding"},
     }
     assert changed == expected[stage]
+
+
+def test_codes_of_whole_clips_are_made_once(data, tokenizer, tmp_path, monkeypatch) -> None:
+    job = language_job(data, tokenizer, "finetune")
+    example = job.turns.draw(Task.TEXT_TO_MOTION, 3, np.random.default_rng(1))
+    known = job._codes([example], [(0, Field.MOTION)])
+    made = job._encoded([example.motions[Field.MOTION]])
+    torch.testing.assert_close(known, made, atol=1e-6, rtol=1e-5)
+    again = clip_codes(job.vae, data, tmp_path)
+    monkeypatch.setattr(job.vae, "to_codes", None)  # a second run does not encode
+    for mirrored in (False, True):
+        assert torch.equal(
+            clip_codes(job.vae, data, tmp_path).of(3, mirrored), again.of(3, mirrored)
+        )
+    assert not torch.equal(again.of(3, True), again.of(3, False))
+    other = small_vae()
+    nn.init.normal_(other.into.weight)
+    changed = clip_codes(other, data, tmp_path)  # another codec does not read these
+    assert not torch.equal(changed.of(3, False), again.of(3, False))
+
+
+def test_naming_kinds_teaches_the_slots(data, tokenizer) -> None:
+    stage = replace(STAGES["polish"], tasks={Task.TEXT_TO_MOTION: 1.0}, kind_weight=1.0)
+    job = language_job(data, tokenizer, "polish", stage=replace(stage, motion_weight=0.0))
+    weights = [weight for group, _ in job.parameters() for weight in group]
+    optimizer, kinds = torch.optim.Adam(weights, 1e-2), []
+    for _ in range(60):
+        losses = job.losses(0)  # one batch, learned by heart
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        kinds.append(float(losses["kind"]))
+    assert kinds[0] > 1 and kinds[-1] < 0.1
+    reached = job.network.gpt.branch(MOTION)[0].grad
+    assert reached is not None and reached.any(), "the loss goes through the motion branch"
 
 
 class Toy:

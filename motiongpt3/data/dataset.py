@@ -30,7 +30,7 @@ class MotionText:
     """
 
     def __init__(self, folder: Path, split: str):
-        self.manifest = read_manifest(folder)
+        self.folder, self.manifest = folder, read_manifest(folder)
         lines = (folder / "clips.jsonl").read_text(encoding="utf-8").splitlines()
         records = [_record(json.loads(line)) for line in lines]
         self.records = [r for r in records if r.split == split]
@@ -62,6 +62,12 @@ class MotionText:
     def lengths(self) -> Int[np.ndarray, "N"]:
         """Frames of every clip."""
         return np.array([r.frames for r in self.records])
+
+    def kinds(self) -> Int[np.ndarray, "N"]:
+        """The kind of every clip, a number from 0 on: what is done, in which style and source."""
+        names = [(r.source, r.label, r.style or "") for r in self.records]
+        numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+        return np.array([numbers[name] for name in names])
 
     def weights(self, power: float = 0.5, rare: int = 1) -> Float[np.ndarray, "N"]:
         """Sampling probability of every clip.

@@ -43,6 +43,8 @@ class Losses:
 
     text: Float[Tensor, ""]
     motion: Float[Tensor, ""]
+    slots: Float[Tensor, "R D"]
+    """Hidden states of the slots of motions to make."""
 
 
 class Bimodal(nn.Module):
@@ -80,7 +82,8 @@ class Bimodal(nn.Module):
         text = hidden.new_zeros(())
         if learned.any():
             text = F.cross_entropy(self.gpt.logits(hidden[learned]), tokens.targets[learned])
-        return Losses(text, self.heads.loss(hidden[tokens.asked], asked))
+        slots = hidden[tokens.asked]
+        return Losses(text, self.heads.loss(slots, asked), slots)
 
     @torch.no_grad()
     def make(

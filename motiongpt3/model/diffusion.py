@@ -58,6 +58,10 @@ class DiffusionConfig:
     gaussian_start: bool = False
     """Before training the head removes noise as is best for independent Gaussians (`spread`), so
     that the network only learns what is told and what hangs together. The paper's does not."""
+    evenness: float = 0.0
+    """With a Gaussian start: how far components that vary little count like those that vary much.
+    0: the squared error as it is, so that the root's path decides and a waving hand hardly counts;
+    1: every component counts by its own spread."""
     pool_heads: int = 4
     dropout: float = 0.1
     """In the pooling layer only."""
@@ -68,6 +72,8 @@ class DiffusionConfig:
             raise InputError(sizes, where="pool_heads")
         if not 0 < self.beta_start <= self.beta_end < 1:
             raise InputError("noise must grow within 0..1", where="beta_start, beta_end")
+        if self.evenness and not self.gaussian_start:
+            raise InputError("needs gaussian_start, which learns the spread", where="evenness")
         if not 1 <= self.slots < POOL_PLACES:
             raise InputError(f"{self.slots} slots", where="slots", hint=f"1 to {POOL_PLACES - 1}")
 
@@ -120,7 +126,11 @@ class DiffusionHead(nn.Module):
         keep = self.alpha_bar[t, None]
         noisy = keep.sqrt() * latents + (1 - keep).sqrt() * noise
         said = self._said(noisy, t, torch.where(dropped, conditions[-1], told))
-        return F.mse_loss(said, training_target(c.prediction, latents, noise, keep))
+        error = (said - training_target(c.prediction, latents, noise, keep)) ** 2
+        if c.evenness:
+            # What the network's output, one standard deviation of what x leaves open, does to v.
+            error = error * ((keep + (1 - keep) / self.spread**2) ** c.evenness)
+        return error.mean()
 
     def _drawn_levels(
         self, number: int, generator: Generator | None, device: torch.device

@@ -7,16 +7,21 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from motiongpt3.data.dataset import MotionText, Order, pad
 from motiongpt3.data.tasks import Field, Task
+from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.checkpoint import MotionCodec
 from motiongpt3.model.gpt import MOTION, TEXT
-from motiongpt3.model.heads import Codes
+from motiongpt3.model.heads import Codes, LatentHeads
 from motiongpt3.model.sequence import Packer, Tokens, Turn
 from motiongpt3.model.tokenizer import Tokenizer
+from motiongpt3.model.vq import NO_CODE
+from motiongpt3.training.codes import ClipCodes
 from motiongpt3.training.turns import Cuts, Example, TurnMaker, Wording
 from motiongpt3.training.vae import check_skeleton
 
@@ -41,6 +46,10 @@ class LanguageStage:
     """Factor on the learning rate of the diffusion head."""
     text_rate: float = 1.0
     """Factor on the learning rate of the text branch, where it is trained."""
+    kind_weight: float = 0.0
+    """Weight of naming a clip's kind (`MotionText.kinds`) from the slots of the motion to make.
+    Noise tells a small model slowly which words matter; one number per clip tells it at once. What
+    reads the kind is thrown away after the stage. 0 where kinds are not known, as in HumanML3D."""
     bpe_dropout: float = 0.05
     """Chance that a merge is skipped, so that unknown spellings are met in training."""
     wording: Wording = field(default_factory=Wording)
@@ -56,22 +65,27 @@ class LanguageJob:
         data: MotionText,
         order: Order,
         stage: LanguageStage,
+        codes: ClipCodes,
     ):
-        self.module, self.vae, self.tokenizer = model
-        self.data, self.order, self.stage = data, order, stage
+        self.network, self.vae, self.tokenizer = model
+        self.data, self.order, self.stage, self.codes = data, order, stage, codes
         check_skeleton(self.vae, data)
         self.turns = TurnMaker(data, stage.wording, stage.cuts)
-        self.device = self.module.device
-        self.packer = Packer(self.tokenizer, self.module.heads.slots, self.device)
+        self.device = self.network.device
+        self.packer = Packer(self.tokenizer, self.network.heads.slots, self.device)
         self.mean = torch.tensor(data.mean, device=self.device)
         self.std = torch.tensor(data.std, device=self.device)
         self.vae.eval()
+        self.module = nn.ModuleDict({"network": self.network})
+        self.kinds = torch.tensor(data.kinds(), device=self.device)
+        if stage.kind_weight:
+            self.module["kind"] = self._kind_reader()
 
     def parameters(self) -> Sequence[tuple[Sequence[nn.Parameter], float]]:
         """Motion branch and understanding head, diffusion head, and text where it is trained."""
-        gpt = self.module.gpt
+        gpt = self.network.gpt
         text = [*gpt.branch(TEXT), *gpt.wte.parameters(), *gpt.wpe.parameters()]
-        way_in, way_out = self.module.heads.weights()
+        way_in, way_out = self.network.heads.weights()
         for weight in text:
             weight.requires_grad_(not self.stage.text_frozen)
         groups: list[tuple[Sequence[nn.Parameter], float]] = []
@@ -81,6 +95,8 @@ class LanguageJob:
         if not self.stage.words_only:
             groups.append(([*gpt.branch(MOTION), *way_in], 1.0))
             groups.append((way_out, self.stage.head_rate))
+        if self.stage.kind_weight:
+            groups.append((list(self.module["kind"].parameters()), 1.0))
         return groups
 
     def samples(self, step: int) -> list[str]:
@@ -96,9 +112,27 @@ class LanguageJob:
         tokens = self._pack([e.turn for e in examples], rng)
         codes = self._codes(examples, [*tokens.told_fields, *tokens.asked_fields])
         told, asked = codes.split([len(tokens.told_fields), len(tokens.asked_fields)])
-        losses = self.module(tokens, told, asked)
+        losses = self.network(tokens, told, asked)
         loss = self.stage.text_weight * losses.text + self.stage.motion_weight * losses.motion
-        return {"loss": loss, "text": losses.text.detach(), "motion": losses.motion.detach()}
+        terms = {"text": losses.text.detach(), "motion": losses.motion.detach()}
+        if self.stage.kind_weight and len(asked):
+            kind = self._kind_loss(losses.slots, [examples[row] for row, _ in tokens.asked_fields])
+            loss, terms["kind"] = loss + self.stage.kind_weight * kind, kind.detach()
+        return {"loss": loss, **terms}
+
+    def _kind_reader(self) -> nn.Linear:
+        heads = self.network.heads
+        if not isinstance(heads, LatentHeads):
+            raise InputError("kinds are read from the slots of latents", where="kind_weight")
+        size = heads.asked_slots * self.network.config.gpt.width
+        # A clip and its mirror image are of different kinds.
+        return nn.Linear(size, 2 * (int(self.kinds.max()) + 1), device=self.device)
+
+    def _kind_loss(self, slots: Float[Tensor, "R D"], asked: list[Example]) -> Float[Tensor, ""]:
+        clips = torch.tensor([e.clip for e in asked], device=self.device)
+        mirrored = torch.tensor([e.mirrored for e in asked], device=self.device)
+        scores = self.module["kind"](slots.reshape(len(asked), -1))
+        return F.cross_entropy(scores.float(), 2 * self.kinds[clips] + mirrored)
 
     def _words(self, examples: list[Example], rng: np.random.Generator) -> dict[str, Tensor]:
         turns = [
@@ -108,7 +142,7 @@ class LanguageJob:
             for e in examples
         ]
         none = self._codes(examples, [])
-        return {"loss": self.module(self._pack(turns, rng, "all"), none, none).text}
+        return {"loss": self.network(self._pack(turns, rng, "all"), none, none).text}
 
     def _pack(
         self,
@@ -132,10 +166,26 @@ class LanguageJob:
 
     @torch.no_grad()
     def _codes(self, examples: list[Example], wanted: Sequence[tuple[int, Field]]) -> Codes:
-        """Codes of the wanted motions, all made in one call."""
+        """Codes of the wanted motions: those of whole clips are known, parts are made in one go."""
         if not wanted:
             return torch.zeros(0, 0, device=self.device)
-        padded, length = pad([examples[row].motions[name] for row, name in wanted])
+        rows: list[Tensor | None] = []
+        parts: list[np.ndarray] = []
+        for row, name in wanted:
+            example, motion = examples[row], examples[row].motions[name]
+            if len(motion) == self.data.records[example.clip].frames:
+                rows.append(self.codes.of(example.clip, example.mirrored))
+            else:
+                rows.append(None)
+                parts.append(motion)
+        made = iter(self._encoded(parts))
+        known = [next(made) if row is None else row for row in rows]
+        return nn.utils.rnn.pad_sequence(known, batch_first=True, padding_value=NO_CODE)
+
+    def _encoded(self, parts: list[np.ndarray]) -> Codes:
+        if not parts:
+            return torch.zeros(0, 0, device=self.device)
+        padded, length = pad(parts)
         features = (torch.from_numpy(padded).to(self.device) - self.mean) / self.std
         codes = self.vae.to_codes(features, torch.from_numpy(length).to(self.device))
         return codes.float() if codes.is_floating_point() else codes

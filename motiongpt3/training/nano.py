@@ -39,7 +39,13 @@ NANO = Recipe(
     model=BimodalConfig(
         gpt=GPTConfig(context=256, width=256, layers=6, heads=4, dropout=0.0),
         diffusion=DiffusionConfig(
-            condition=256, width=360, dropout=0.0, draws=8, prediction="v", gaussian_start=True
+            condition=256,
+            width=360,
+            dropout=0.0,
+            draws=16,
+            prediction="v",
+            gaussian_start=True,
+            evenness=0.5,
         ),
     ),
     stages=(
@@ -112,6 +118,25 @@ NANO = Recipe(
                 motion_weight=1.0,
                 head_rate=1.2,
                 wording=Wording(canonical=0.75, asides=0.35),
+            ),
+            balance=0.6,
+            rare=10,
+        ),
+        LanguageRecipe(
+            name="polish",
+            schedule=Schedule(steps=2100, batch=64, lr=8e-4),
+            stage=LanguageStage(
+                tasks={
+                    Task.TEXT_TO_MOTION: 0.66,
+                    Task.MOTION_TO_TEXT: 0.14,
+                    Task.PREDICTION: 0.06,
+                    Task.INBETWEEN: 0.05,
+                    Task.CAPTION_TO_SECONDS: 0.09,
+                },
+                motion_weight=1.0,
+                head_rate=1.5,
+                kind_weight=0.2,
+                wording=Wording(canonical=0.8, asides=0.35),
             ),
             balance=0.6,
             rare=10,

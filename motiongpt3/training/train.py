@@ -1,5 +1,6 @@
 """`motiongpt3 train`: a recipe from a processed set to a model folder, resumable at any step."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from motiongpt3.data.dataset import MotionText, Order
 from motiongpt3.data.tasks import Task, Templates
 from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
-from motiongpt3.model.checkpoint import Bundle, MotionCodec, motion_codec, save
+from motiongpt3.model.checkpoint import Bundle, MotionCodec, fill, motion_codec, save
 from motiongpt3.model.gpt2 import load_gpt2, read_gpt2
 from motiongpt3.model.heads import LatentHeads
 from motiongpt3.model.tokenizer import GPT2_VOCABULARY, Tokenizer
 from motiongpt3.model.vae import MotionVAE
+from motiongpt3.training.codes import ClipCodes, clip_codes
 from motiongpt3.training.language import LanguageJob
 from motiongpt3.training.loop import Report, Schedule, Stage, fit
 from motiongpt3.training.recipe import LanguageRecipe, Recipe
@@ -46,13 +48,21 @@ class Run:
         return Order(weights, self.data.lengths(), batch, self.recipe.seed * 100 + number, pool)
 
 
-def train(recipe: Recipe, data: Path, out: Path, report: Report, resume: bool = False) -> Path:
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    report: Report,
+    resume: bool = False,
+    start: Bundle | None = None,
+) -> Path:
     """Train every stage, on a GPU if there is one, and write the model.
 
     Args:
         data: a processed set (`motiongpt3 data prepare`).
         out: folder of the run; the model is written to `out/model`.
         resume: go on from the last state of each stage; without it the folder must be new.
+        start: a model to begin with: its codec and vocabulary stay, its weights go on.
 
     Raises:
         InputError: when the run folder is in use and `resume` is not asked for.
@@ -63,15 +73,33 @@ def train(recipe: Recipe, data: Path, out: Path, report: Report, resume: bool = 
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     run = Run(recipe, MotionText(data, "train"), out, report, device)
+    model, vae, tokenizer = _begun(run) if start is None else _begun_from(run, start)
+    cache = data if os.access(data, os.W_OK) else out
+    codes = clip_codes(vae, run.data, cache)
+    for number, language in enumerate(recipe.stages, 1):
+        train_stage(run, (model, vae, tokenizer), (language, number), codes)
+    mean, std = (run.data.mean, run.data.std) if start is None else (start.mean, start.std)
+    return save(Bundle(vae, model, tokenizer, mean, std, _card(run, start)), out / "model")
+
+
+Parts = tuple[Bimodal, MotionCodec, Tokenizer]
+
+
+def _begun(run: Run) -> Parts:
+    """A fresh language model around a codec that is trained first."""
     tokenizer = _tokenizer(run)
     vae = train_vae(run)
-    model = _language_model(recipe, tokenizer).to(device)
+    model = _language_model(run.recipe, tokenizer).to(run.device)
     if isinstance(vae, MotionVAE) and isinstance(model.heads, LatentHeads):
         model.heads.set_spread(latent_spread(vae, run))
-    for number, language in enumerate(recipe.stages, 1):
-        train_stage(run, (model, vae, tokenizer), language, number)
-    bundle = Bundle(vae, model, tokenizer, run.data.mean, run.data.std, _card(run))
-    return save(bundle, out / "model")
+    return model, vae, tokenizer
+
+
+def _begun_from(run: Run, start: Bundle) -> Parts:
+    """The language model of another, in the sizes and with the training values of the recipe."""
+    model = Bimodal(run.recipe.sizes(start.tokenizer.text_vocab))
+    fill(model, "", start.network.state_dict())
+    return model.to(run.device), start.vae.to(run.device), start.tokenizer
 
 
 def train_vae(run: Run) -> MotionCodec:
@@ -92,14 +120,16 @@ def train_vae(run: Run) -> MotionCodec:
 
 def train_stage(
     run: Run,
-    model: tuple[Bimodal, MotionCodec, Tokenizer],
-    language: LanguageRecipe,
-    number: int,
+    model: Parts,
+    numbered: tuple[LanguageRecipe, int],
+    codes: ClipCodes,
 ) -> None:
     """One stage of the language model."""
+    language, number = numbered
     weights = run.data.weights(language.balance, language.rare)
     order = run.order(language.schedule.batch, weights, number)
-    job = LanguageJob(model, run.data, order, language.stage)
+    torch.manual_seed(run.recipe.seed * 100 + number)
+    job = LanguageJob(model, run.data, order, language.stage, codes)
     fit(job, run.stage(language.name, language.schedule, number), run.report)
 
 
@@ -140,9 +170,11 @@ def latent_spread(vae: MotionVAE, run: Run) -> Float[Tensor, " Z"]:
     return torch.cat([vae.to_codes(*job.batch(step)) for step in range(64)]).std(0)
 
 
-def _card(run: Run) -> Mapping[str, object]:
+def _card(run: Run, start: Bundle | None) -> Mapping[str, object]:
     """What must be known about a model: what made it, and from what."""
+    begun = {} if start is None else {"begun_from": dict(start.card)}
     return {
+        **begun,
         "name": run.recipe.name,
         "command": f"motiongpt3 train {run.recipe.name}",
         "seed": run.recipe.seed,

@@ -40,6 +40,9 @@ class Example:
     motions: Mapping[Field, Float[np.ndarray, "_ F"]]
     in_words: str = ""
     """What happens, in one of the clip's own captions: what a motion answers, said in text."""
+    clip: int = 0
+    mirrored: bool = False
+    """Which clip it is of."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,8 @@ class TurnMaker:
         motions = {**told, **made}
         lengths = {name: len(motion) for name, motion in motions.items()}
         turn = Turn(render(question, values), render(answer, values), lengths)
-        return Example(turn, motions, self.caption(index, mirrored, rng))
+        in_words = self.caption(index, mirrored, rng)
+        return Example(turn, motions, in_words, index, mirrored)
 
     def _template(self, task: Task, rng: np.random.Generator) -> Template:
         said = self.said[task].draw(rng)
