@@ -1,5 +1,6 @@
 """The official release: its numbers are the official code's, and anything odd in it is refused."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -17,11 +18,14 @@ from motiongpt3.app.cli import main
 from motiongpt3.data.tasks import Field, Task, render
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model import diffusion
+from motiongpt3.model.conventions import OFFICIAL
 from motiongpt3.model.gpt import MOTION, TEXT
+from motiongpt3.model.loading import read_bundle
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.official import read_official, read_vae
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Turn
+from motiongpt3.model.tokenizer import check_prompt
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "released.json").read_text())
 CAPTION = "a person walks forward."
@@ -180,6 +184,14 @@ def test_a_converted_release_is_the_release(folder: Path, tmp_path: Path, capsys
     assert main(["convert-checkpoint", source, out]) == InputError.exit_code  # not empty any more
 
 
+def test_captions_keep_their_spaces_where_numbers_are_compared(model) -> None:
+    """The ids of " walks  slowly " in the official evaluation; elsewhere such spaces are noise."""
+    prompt = model.packer.pack([model.maker.turn(Task.TEXT_TO_MOTION, 4.0, " walks  slowly ")])
+    assert prompt.ids.tolist() == [[8645, 378, 6268, 25, 220, 11114, 220, 6364,
+                                    220, 220, 198, 220, 198, 220, 50257]]  # fmt: skip
+    assert check_prompt(" walks  slowly ", keep_spaces=OFFICIAL.keep_spaces) == "walks slowly"
+
+
 def changed(folder: Path, out: Path, change: Callable[[dict[str, Tensor]], object]) -> Path:
     """The release with something wrong in it."""
     content = torch.load(folder / "motiongpt3.ckpt", weights_only=True, mmap=True)  # noqa: TID251
@@ -194,6 +206,8 @@ def changed(folder: Path, out: Path, change: Callable[[dict[str, Tensor]], objec
 
 
 WORDS = "lm.language_model.transformer.wte.weight"
+HEAD = "lm.language_model.lm_head.weight"
+TOKENS = "lm.language_model.pre_processors.1.weight"
 
 
 @pytest.mark.parametrize(
@@ -205,34 +219,56 @@ WORDS = "lm.language_model.transformer.wte.weight"
          "vae.final_layer.bias: weights are not finite"),
         (lambda s: s.update({"lm.motion_und_head.layers.weight": torch.ones(2048, 256)}),
          r"understand.weight: .*\(2048, 256\)"),
+        (lambda s: s.update({HEAD: torch.ones(50259, 768)}), f"{HEAD}: is not .*wte"),
+        (lambda s: s.update({TOKENS: torch.zeros(518, 768)}), f"{TOKENS}: 518 motion tokens"),
     ],
-    ids=["missing", "extra", "nan", "width"],
+    ids=["missing", "extra", "nan", "width", "words", "tokens"],
 )  # fmt: skip
 def test_a_wrong_tensor_is_named(folder: Path, tmp_path: Path, change, says: str) -> None:
     with pytest.raises(CorruptError, match=says):
         read_official(changed(folder, tmp_path, change))
 
 
-class Trap:
-    """What a pickle that runs code looks like."""
+def test_later_stages_and_other_precisions_load(folder: Path, tmp_path: Path) -> None:
+    """Half precision, names in another order, and no stand-in for "nothing": then no guidance."""
 
-    def __reduce__(self):
-        return (Path.touch, (Path("trapped"),))
+    def change(state: dict[str, Tensor]) -> None:
+        del state["lm.fake_latent"]
+        for name in reversed(list(state)):
+            kind = torch.bfloat16 if name.startswith("lm.") else torch.float16
+            state[name] = state.pop(name).to(kind)
+
+    bundle = read_official(changed(folder, tmp_path, change))
+    assert all(t.dtype == torch.float32 for t in bundle.network.state_dict().values())
+    assert bundle.card["conventions"]["guidance"] == 1.0
+    assert not bundle.network.heads.diffusion.nothing.any()
 
 
-def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    torch.save({"state_dict": {WORDS: torch.ones(1)}, "hyper_parameters": Trap()}, "trap.ckpt")
+def test_a_folder_of_checkpoints_holds_one_release(folder: Path, tmp_path: Path) -> None:
+    """The authors' folder: the release, the VAE it was trained on, statistics in another place."""
+    place = tmp_path / "checkpoints"
+    place.mkdir()
+    (place / "1222_mld_humanml3d_FID041.ckpt").write_bytes(b"not read")
+    (place / "motiongpt3.ckpt").symlink_to(folder / "motiongpt3.ckpt")
+    meta = tmp_path / "assets" / "meta"
+    meta.mkdir(parents=True)
+    for name in ("Mean.npy", "Std.npy"):
+        (meta / name.lower()).write_bytes((folder / name).read_bytes())
+    bundle = read_bundle(place)
+    np.testing.assert_array_equal(bundle.mean, np.load(folder / "Mean.npy"))
+    (place / "motiongpt3.ckpt").rename(place / "other.ckpt")
+    with pytest.raises(InputError, match="which of 1222.*other.ckpt"):
+        read_bundle(place)
+
+
+def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path: Path) -> None:
+    """`test_state_file.py` has more of them."""
+    trap = functools.partial(Path.touch, tmp_path / "trapped")
+    torch.save(
+        {"state_dict": {WORDS: torch.ones(1)}, "hyper_parameters": trap}, tmp_path / "t.ckpt"
+    )
     with pytest.raises(CorruptError, match="which is not a weight"):
-        motiongpt3.load(tmp_path / "trap.ckpt")
-    assert not (tmp_path / "trapped").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
-def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a.ckpt").write_bytes(content)
-    with pytest.raises(CorruptError):
-        motiongpt3.load(tmp_path / "a.ckpt")
+        motiongpt3.load(tmp_path / "t.ckpt")
 
 
 def test_statistics_must_lie_beside_it_and_fit(folder, tmp_path: Path, monkeypatch) -> None:
@@ -243,6 +279,10 @@ def test_statistics_must_lie_beside_it_and_fit(folder, tmp_path: Path, monkeypat
     for name in ("Mean.npy", "Std.npy"):
         np.save(tmp_path / name, np.ones(251))
     with pytest.raises(InputError, match="251"):
+        motiongpt3.load(tmp_path / "a.ckpt")
+    np.save(tmp_path / "Mean.npy", np.ones(263))
+    np.save(tmp_path / "Std.npy", np.zeros(263))
+    with pytest.raises(InputError, match="not above zero"):
         motiongpt3.load(tmp_path / "a.ckpt")
 
 

@@ -19,6 +19,8 @@ class Conventions:
     """Between a question and an answer in words."""
     before_motion: str = "\n"
     """Between a question and a motion."""
+    keep_spaces: bool = False
+    """A text is asked with its outer and repeated white space, as data sets have it."""
     guidance: float = 3.0
     """Scale at which words ask for a motion, unless a caller names one."""
     guided_from: int = 600
@@ -47,9 +49,10 @@ OFFICIAL_EVALUATION = replace(
     OFFICIAL,
     before_text=" \n \n",
     before_motion=" \n \n ",
+    keep_spaces=True,
     sampler="ddpm",
     steps=100,
     repetition_penalty=1.1,
 )
 """The released model as its own evaluation asks it: the separator twice (motgpt_lm.py:880, 616),
-and captions with a penalty on what was said (motgpt_lm.py:898)."""
+captions as they are written, and answers with a penalty on what was said (motgpt_lm.py:898)."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from motiongpt3.errors import CorruptError, InputError, ResourceError
 from motiongpt3.model.gpt import GPT, TEXT
-from motiongpt3.model.official import read_state
+from motiongpt3.model.state_file import read_state
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
 

@@ -10,6 +10,9 @@ from motiongpt3.model.gpt2 import from_hub
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.official import Compat, read_official
 
+RELEASE = "motiongpt3.ckpt"
+"""Name of the released file."""
+
 
 def load(
     path: str | Path | None = None, device: str = "cpu", *, compat: Compat | None = None
@@ -43,12 +46,27 @@ def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:
     place = Path(path)
     if not place.exists():
         place = from_hub(str(path))
-    files = sorted(place.glob("*.ckpt")) if place.is_dir() else [place]
-    if files and not (place / "manifest.json").is_file():
-        return read_official(files[0], compat)
+    official = _official_file(place)
+    if official is not None:
+        return read_official(official, compat)
     if compat is not None:
         raise InputError("this is not the official release", where=str(path), hint="leave compat")
     return load_bundle(place)
+
+
+def _official_file(place: Path) -> Path | None:
+    """The official release in a folder, or the file itself; None in a folder of ours."""
+    if not place.is_dir():
+        return place
+    files = sorted(place.glob("*.ckpt"))
+    if not files or (place / "manifest.json").is_file():
+        return None
+    # The authors' own folder holds the VAE it was trained on as well.
+    named = [file for file in files if file.name == RELEASE] or files
+    if len(named) > 1:
+        names = ", ".join(file.name for file in named)
+        raise InputError(f"which of {names}?", where=str(place), hint="name the file")
+    return named[0]
 
 
 def _check_device(device: str) -> None:

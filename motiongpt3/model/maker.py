@@ -11,7 +11,7 @@ from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.codec import Codec
 from motiongpt3.model.conventions import OURS, Conventions
-from motiongpt3.model.diffusion import item_generators
+from motiongpt3.model.noise import item_generators
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Turn
 from motiongpt3.model.tokenizer import check_prompt
@@ -49,11 +49,15 @@ class Maker:
         self.network, self.codec, self.packer, self.templates = network, codec, packer, templates
         self.conventions = conventions
 
+    def checked(self, text: str) -> str:
+        """A user's text as this model is asked it, or InputError."""
+        return check_prompt(text, keep_spaces=self.conventions.keep_spaces)
+
     def turn(self, task: Task, seconds: float, text: str | None) -> Turn:
         """The question of a task in its canonical wording, to be answered with a motion."""
         values = {Field.SECONDS: format_seconds(seconds)}
         if text is not None:
-            values[Field.CAPTION] = check_prompt(text)
+            values[Field.CAPTION] = self.checked(text)
         known = self.templates.subtasks(task)
         said = frozenset(values)
         # A model that was never told lengths is not told this one; it holds when decoding.

@@ -23,12 +23,13 @@ from motiongpt3.model.maker import (
 )
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Turn
-from motiongpt3.model.tokenizer import check_prompt
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.stitch import bridge, ease, follow, lead
 
 _CONTEXT_FRAMES = 80
 """How much of an observed motion is looked at on either side of what is made."""
+_How = tuple[int, int, Sampling | None]
+"""Seed, sample index and sampling."""
 
 
 class MotionGPT:
@@ -79,24 +80,16 @@ class MotionGPT:
         Raises:
             InputError: for a text or a length that cannot be used.
         """
-        texts = [check_prompt(t) for t in ([text] if isinstance(text, str) else text)]
-        wanted = self._seconds(texts, seconds)
-        each = checked_samples(samples)
-        longest = self.codec.longest / self.codec.fps
-        requests = [
-            self._request(caption, min(length, longest), index)
-            for caption, length in zip(texts, wanted, strict=True)
-            for index in range(each)
+        texts = [self.maker.checked(t) for t in ([text] if isinstance(text, str) else text)]
+        lengths = self._seconds(texts, seconds)
+        each = range(checked_samples(samples))
+        pairs = zip(texts, lengths, strict=True)
+        asked = [(caption, length, index) for caption, length in pairs for index in each]
+        made = self.maker.make([self._request(*one) for one in asked], seed, sampling)
+        motions = [
+            self._whole(features, caption, length, (seed, index, sampling))
+            for features, (caption, length, index) in zip(made, asked, strict=True)
         ]
-        made = self.maker.make(requests, seed, sampling)
-        motions = []
-        for n, features in enumerate(made):
-            caption, length = texts[n // each], wanted[n // each]
-            origin = {"text": caption, "seed": seed, "sample": n % each}
-            motion = self._motion(features, origin)
-            if length > longest:
-                motion = self._extended(motion, length, caption, (seed, n % each, sampling))
-            motions.append(motion)
         return motions[0] if isinstance(text, str) and samples is None else motions
 
     def caption(self, motion: Motion | Sequence[Motion]) -> str | list[str]:
@@ -204,14 +197,15 @@ class MotionGPT:
 
     def instruct(self, text: str, motion: Motion | None = None) -> Motion | str:
         """Whatever a free instruction asks for: the model answers with a motion or in words."""
-        instruction = check_prompt(text)
+        instruction = self.maker.checked(text)
         told = () if motion is None else (self.codec.observed(motion, self.codec.longest).features,)
         parts = (instruction,) if motion is None else (instruction, Field.MOTION)
         prompt = self.packer.pack([Turn(parts, "text").lasting([len(f) for f in told])])
         cache, scores = self.network.read(prompt, self.codec.codes(list(told)))
         if int(scores.argmax()) != self.tokenizer.som:
             until = self.tokenizer.eos, self.conventions.caption_tokens
-            ids = self.network.answer(cache, scores, until)[0]
+            penalty = self.conventions.repetition_penalty
+            ids = self.network.answer(cache, scores, until, penalty)[0]
             return self.tokenizer.decode(ids).strip()
         named = re.search(r"(\d+(?:\.\d+)?) ?s(?:ec(?:ond)?s?)?\b", instruction)
         seconds = float(named[1]) if named else self.lengths.read([instruction])[0]
@@ -236,8 +230,18 @@ class MotionGPT:
         return [next(decided) if value is None else float(value) for value in given]
 
     def _request(self, caption: str, seconds: float, index: int) -> Request:
+        seconds = min(seconds, self.codec.longest / self.codec.fps)
         turn = self.maker.turn(Task.TEXT_TO_MOTION, seconds, caption)
         return Request(turn, (), round(seconds * self.codec.fps), index)
+
+    def _whole(
+        self, features: Float[np.ndarray, "T F"], text: str, seconds: float, how: _How
+    ) -> Motion:
+        """A made motion, and predictions after it where more was asked for than one clip holds."""
+        motion = self._motion(features, {"text": text, "seed": how[0], "sample": how[1]})
+        if seconds > self.codec.longest / self.codec.fps:
+            return self._extended(motion, seconds, text, how)
+        return motion
 
     def _describe(self, windows: Sequence[Float[np.ndarray, "_ F"]]) -> list[str]:
         template = self.templates.canonical(Task.MOTION_TO_TEXT)
@@ -252,16 +256,10 @@ class MotionGPT:
             captions += [self.tokenizer.decode(ids).strip() for ids in answers]
         return captions
 
-    def _extended(
-        self,
-        motion: Motion,
-        seconds: float,
-        text: str | None,
-        how: tuple[int, int, Sampling | None],
-    ) -> Motion:
+    def _extended(self, motion: Motion, seconds: float, text: str | None, how: _How) -> Motion:
         """The motion and predictions, one after the other, until it lasts `seconds`.
 
-        `how` holds seed, sample index and sampling; every part has noise of its own.
+        Every part has noise of its own.
         """
         seed, sample, sampling = how
         parts = 0

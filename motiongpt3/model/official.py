@@ -6,12 +6,11 @@ what nothing reads; anything else is refused, so that no model is loaded by halv
 checkpoints hold the same VAE under `vae.` or `motion_vae.`.
 """
 
-import pickle  # noqa: TID251 - only to name the error of torch's weights-only reader
 import re
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,11 +18,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiongpt3.data.folder import data_folder
+from motiongpt3.data.sources import read_statistics
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model.bimodal import BimodalConfig
 from motiongpt3.model.checkpoint import Bundle, fill, filled
 from motiongpt3.model.conventions import OFFICIAL, OFFICIAL_EVALUATION
 from motiongpt3.model.gpt import CONTROL_IDS
+from motiongpt3.model.state_file import read_state
 from motiongpt3.model.tokenizer import GPT2_VOCABULARY, Tokenizer
 from motiongpt3.model.vae import MotionVAE, VAEConfig
 
@@ -86,12 +87,14 @@ _GPT_LAYER = re.compile(
 )
 _WORDS = "lm.language_model.transformer.wte.weight"
 _MOTION_TOKENS = "lm.language_model.pre_processors.1.weight"
+_ALIAS = re.compile(r"lm\.language_model\.(lm_head|(pre|post)_processors\.0)\.weight")
+"""Other names of the word table."""
 _UNREAD = re.compile(
-    r"lm\.language_model\.(lm_head|pre_processors\.0|post_processors\.[01])\.weight"
-    r"|(metrics|_losses)\..+|.+\.attn\.(masked_)?bias"
+    _ALIAS.pattern + r"|lm\.language_model\.post_processors\.1\.weight|(metrics|_losses)\..+"
+    r"|lm\.language_model\.transformer\.h\.\d+\.(attn\.)?(masked_)?bias"
 )
-"""Aliases of the word table, the output layer of motion tokens, which no loss ever trains, and the
-evaluation's own networks."""
+"""The output layer of motion tokens, which no loss ever trains, the evaluation's own networks, and
+attention masks, which old versions of GPT-2 keep among their weights."""
 _VAE_ALONE = "official.read_vae reads it, for a model that is to be trained"
 _CARD = {
     "name": "MotionGPT3 (official release)",
@@ -101,49 +104,6 @@ _CARD = {
     "licence": "MIT by its repository; trained on HumanML3D, whose own terms apply",
     "sources": ["HumanML3D (AMASS and HumanAct12)"],
 }
-_HARMLESS = (
-    "omegaconf.dictconfig.DictConfig", "omegaconf.listconfig.ListConfig",
-    "omegaconf.base.ContainerMetadata", "omegaconf.base.Metadata", "omegaconf.nodes.AnyNode",
-    "typing.Any", "builtins.dict", "builtins.list", "builtins.int", "collections.defaultdict",
-)  # fmt: skip
-"""Classes in which Lightning notes hyper-parameters. None is run: stand-ins take their places."""
-
-
-class _StandIn(dict[Any, Any]):
-    """Takes whatever a noted setting consists of, and does nothing with it."""
-
-    def __init__(self, *_: object):
-        super().__init__()
-
-    def __setstate__(self, state: object) -> None: ...
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file; nothing in the file is run.
-
-    Raises:
-        InputError: when there is no such file.
-        CorruptError: when it is not a checkpoint, or holds objects that are not weights.
-    """
-    if not path.is_file():
-        raise InputError("no such checkpoint", where=str(path))
-    allowed: list[Any] = [(_StandIn, name) for name in _HARMLESS]
-    try:
-        with torch.serialization.safe_globals(allowed):
-            content = torch.load(  # noqa: TID251 - weights only: no code in it is run
-                path, map_location="cpu", weights_only=True, mmap=True
-            )
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"holds {found[1]}, which is not a weight" if found else "cannot be read as weights"
-        raise CorruptError(what, where=str(path), hint="nothing in it was run") from error
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
-        raise CorruptError("not a PyTorch checkpoint", where=str(path), hint=str(error)) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise CorruptError("no state_dict of tensors in it", where=str(path))
-    return state
-
 
 Compat = Literal["official"]
 """Ask and sample as the official evaluation does, to compare numbers with it."""
@@ -162,18 +122,29 @@ def read_official(path: Path, compat: Compat | None = None) -> Bundle:
         CorruptError: naming the tensor that is missing, unknown, of another size or not finite, or
             the object in the file that is not a weight.
     """
-    if not any(name.startswith("lm.") for name in read_state(path)):
-        raise InputError("holds no language model", where=str(path), hint=_VAE_ALONE)
-    tokenizer = Tokenizer.load(GPT2_VOCABULARY)  # first: reading it takes memory for a moment
+    _check_words(read_state(path), path)
+    mean, std = statistics(path.parent, VAEConfig().features)
+    tokenizer = Tokenizer.load(GPT2_VOCABULARY)  # before: reading it takes memory for a moment
     tensors = weights(path)
     tensors["network.heads.latent_scale"] = torch.tensor(LATENT_SCALE)
-    # Stages II and III train without guidance and keep no stand-in for "nothing".
-    tensors.setdefault(f"network.{_HEAD}nothing", torch.zeros(4, 768))
-    vae, network = filled((VAEConfig(), SIZES), tensors)
-    mean, std = statistics(path.parent, VAEConfig().features)
     conventions = OFFICIAL_EVALUATION if compat == "official" else OFFICIAL
+    if f"network.{_HEAD}nothing" not in tensors:
+        # Stages II and III never train the stand-in for "nothing", so there is no guidance.
+        tensors[f"network.{_HEAD}nothing"] = torch.zeros(4, 768)
+        conventions = replace(conventions, guidance=1.0)
+    vae, network = filled((VAEConfig(), SIZES), tensors)
     card = {**_CARD, "conventions": asdict(conventions)}
     return Bundle(vae, network, tokenizer, mean, std, card)
+
+
+def _check_words(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse a checkpoint without a language model, or whose word table has two versions."""
+    if not any(name.startswith("lm.") for name in state):
+        raise InputError("holds no language model", where=str(path), hint=_VAE_ALONE)
+    for name in filter(_ALIAS.fullmatch, state):
+        same = [t.data_ptr() for t in (state[name], state.get(_WORDS, state[name]))]
+        if len(set(same)) > 1 and not torch.equal(state[name], state[_WORDS]):
+            raise CorruptError(f"is not {_WORDS}, whose other name it is", where=name)
 
 
 def read_vae(path: Path) -> MotionVAE:
@@ -247,6 +218,8 @@ def _converted(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
         yield "network.gpt.wte.weight", tensor[:-CONTROL_IDS]
         yield "network.gpt.control.weight", tensor[-CONTROL_IDS:]
     elif name == _MOTION_TOKENS:
+        if len(tensor) != MOTION_ROWS:
+            raise CorruptError(f"{len(tensor)} motion tokens, not {MOTION_ROWS}", where=name)
         yield "network.heads.motion_out", tensor[OUT_ROW : OUT_ROW + 1]
         yield "network.heads.masked", tensor[MASKED_ROW : MASKED_ROW + 1]
     elif not _UNREAD.fullmatch(name):
@@ -263,21 +236,20 @@ def statistics(
 ) -> tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]:
     """Mean and std of the features a checkpoint was trained on, which it does not hold itself.
 
-    They lie beside it as HumanML3D or the official repository names them, or among the reference
-    files of MOTIONGPT3_DATA.
+    They lie beside it, or where the official repository has them, or among the reference files of
+    MOTIONGPT3_DATA.
 
     Raises:
-        InputError: when they are not there, or are those of another skeleton.
+        InputError: when they are not there, are no statistics, or those of another skeleton.
     """
     for mean, std in _statistics_files(folder):
         if mean.is_file() and std.is_file():
-            both = np.load(mean), np.load(std)
-            if any(values.shape != (features,) for values in both):
-                raise InputError(
-                    f"statistics of {both[0].shape} features, the model has {features}",
-                    where=str(mean),
-                )
-            return both[0].astype(np.float32), both[1].astype(np.float32)
+            both = read_statistics(mean, std)
+            for path, values in zip((mean, std), both, strict=True):
+                if len(values) != features:
+                    sizes = f"statistics of {len(values)} features, the model has {features}"
+                    raise InputError(sizes, where=str(path), hint="those of HumanML3D belong here")
+            return both
     raise InputError(
         "the checkpoint's mean and std are missing",
         where=str(folder),
@@ -286,7 +258,8 @@ def statistics(
 
 
 def _statistics_files(folder: Path) -> Iterator[tuple[Path, Path]]:
-    for place in (folder, folder / "meta", folder / "assets" / "meta"):
+    assets = (root / "assets" / "meta" for root in (folder, folder.absolute().parent))
+    for place in (folder, folder / "meta", *assets):
         for mean, std in (("Mean.npy", "Std.npy"), ("mean.npy", "std.npy")):
             yield place / mean, place / std
     try:

@@ -221,11 +221,12 @@ class Tokenizer:
         return self._backend.decode(wanted)
 
 
-def check_prompt(text: str, limit_chars: int = 1000) -> str:
-    """A user's text ready to encode (outer and repeated white space removed), or InputError.
+def check_prompt(text: str, limit_chars: int = 1000, keep_spaces: bool = False) -> str:
+    """A user's text ready to encode, or InputError.
 
-    Refuses, before anything is tokenized, what is empty, longer than `limit_chars` code points, or
-    holds control characters or lone surrogates. Emoji and right-to-left text are fine.
+    Outer and repeated white space is removed unless `keep_spaces`. Refuses, before anything is
+    tokenized, what is empty, longer than `limit_chars` code points, or holds control characters or
+    lone surrogates. Emoji and right-to-left text are fine.
     """
     if not isinstance(text, str):
         raise InputError(f"expected text, got {type(text).__name__}", where="prompt")
@@ -242,7 +243,7 @@ def check_prompt(text: str, limit_chars: int = 1000) -> str:
         )
     if all(kind[0] in "ZC" for kind in kinds):
         raise InputError("the text is empty", where="prompt", hint="describe a motion")
-    return " ".join(text.split())
+    return text if keep_spaces else " ".join(text.split())
 
 
 def _check_unicode(text: str) -> None:
