@@ -13,6 +13,7 @@ import pytest
 import torch
 from clips import Line, published, tiny, trained_once, unchecked
 from PIL import Image
+from toys import SILENT
 
 import motiongpt3
 from motiongpt3 import Motion, MotionGPT
@@ -28,6 +29,7 @@ from motiongpt3.model.sequence import Turn
 from motiongpt3.model.vae import MotionVAE, VAEConfig
 from motiongpt3.motion.features import joints_to_features
 from motiongpt3.motion.skeleton import HUMANML3D, KIT
+from motiongpt3.training.stage import Upkeep
 from motiongpt3.training.train import train
 from motiongpt3.training.turns import TurnMaker, Wording
 from motiongpt3.training.vae import VAEJob, VAELoss
@@ -49,7 +51,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     published(base / "KIT-ML", made)
     with_statistics(base / "KIT-ML", mean.astype(np.float64), 1.25 * std)  # nobody computes these
     assert main(["data", "prepare", str(base / "KIT-ML"), "-o", str(base / "set")]) == 0
-    train(tiny(), base / "set", base / "run", lambda *_: None)
+    train(tiny(), base / "set", base / "run", SILENT)
     return base
 
 
@@ -161,7 +163,8 @@ def test_commands_write_files_that_read_back(base: Path, tmp_path: Path, capsys)
     for suffix in ("npz", "npy", "bvh"):
         back = Motion.read(files[suffix])
         assert back.skeleton is KIT and back.fps == 12.5 and len(back) == 50
-        assert global_error(back.joints, made.joints) * KIT.metres < 0.05, suffix
+        # BVH has bones of one length, which a model of four steps does not make.
+        assert global_error(back.joints, made.joints) * KIT.metres < 0.1, suffix
     assert made.features.shape == (50, 251)
     assert files["glb"].stat().st_size > 10_000
     with Image.open(files["png"]) as picture:
@@ -250,8 +253,8 @@ def test_statistics_of_the_other_skeleton_are_refused(base, humanml3d, tmp_path:
 
 def test_a_run_goes_on_with_the_set_it_began_with(base, humanml3d, tmp_path: Path) -> None:
     run = shutil.copytree(humanml3d, tmp_path / "run")
-    with pytest.raises(InputError, match=r"vae\.state\.safetensors.*other sizes"):
-        train(tiny(), base / "set", run, lambda *_: None, resume=True)
+    with pytest.raises(InputError, match=r"begun with other values: data\.clips\..*data\.sha256"):
+        train(tiny(), base / "set", run, SILENT, Upkeep(resume=True))
 
 
 @pytest.mark.parametrize(

@@ -139,13 +139,24 @@ def published_statistics(
             where=str(paths[there.index(False)]),
             hint="add the missing one, or remove the other to have both computed",
         )
-    mean, std = (_array(path).reshape(-1) for path in paths)
-    for path, values in zip(paths, (mean, std), strict=True):
+    return read_statistics(paths[0], paths[1])
+
+
+def read_statistics(
+    mean_path: Path, std_path: Path
+) -> tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]:
+    """Mean and std of features, in single precision, from two npy files.
+
+    Raises:
+        InputError: naming the file that holds something else.
+    """
+    mean, std = (_array(path).reshape(-1) for path in (mean_path, std_path))
+    for path, values in ((mean_path, mean), (std_path, std)):
         skeleton_of(len(values), str(path))
         if not np.isfinite(values).all():
             raise InputError("a value is not a finite number", where=str(path))
     if not (std > 0).all():
-        where = f"{paths[1]}: number {int((std <= 0).argmax())}"
+        where = f"{std_path}: number {int((std <= 0).argmax())}"
         raise InputError("a standard deviation is not above zero", where=where)
     return mean, std
 
