@@ -37,3 +37,11 @@ class NonFiniteError(MotionGPTError):
     """Training met a loss or gradient that is not a number."""
 
     exit_code = 5
+
+
+class StoppedError(MotionGPTError):
+    """A signal asked training to stop, and it did, with its state saved."""
+
+    def __init__(self, number: int, where: str):
+        super().__init__(f"stopped by signal {number}", where=where, hint="go on with --resume")
+        self.exit_code = 128 + number

@@ -1,13 +1,16 @@
 """The bimodal model: one loss however it is read, answers that stop, noise that stays its own."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from motiongpt3.data.tasks import Field
 from motiongpt3.model.bimodal import Bimodal, BimodalConfig
-from motiongpt3.model.diffusion import DiffusionConfig, item_generators
+from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import TEXT, GPTConfig
+from motiongpt3.model.noise import item_generators, seeded
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Tokens, Turn
 from motiongpt3.model.tokenizer import Tokenizer
@@ -60,9 +63,9 @@ def test_text_and_motion_of_one_batch_both_teach(model, packer, tokenizer) -> No
         ]
     )
     told = latents(3).requires_grad_()
-    losses = model(tokens, told, latents(2, seed=2))
-    assert losses.text > 0 and losses.motion > 0
-    (losses.text + losses.motion).backward()
+    losses = model(tokens, told, latents(2, seed=2), seeded(range(2)))
+    assert losses.text.mean() > 0 and losses.motion.mean() > 0
+    (losses.text.mean() + losses.motion.mean()).backward()
     assert (told.grad.abs().sum(-1) > 0).all(), "every observed motion is heard"
     grad = model.gpt.wte.weight.grad
     assert grad[tokenizer.eos].any() and grad[tokenizer.encode("!")[0]].any()
@@ -83,9 +86,10 @@ def test_each_motion_goes_where_it_is_named(model, packer) -> None:
 def test_losses_of_nothing_are_zero(model, packer) -> None:
     words = packer.pack([Turn((WORDS[0],), (WORDS[1],))])
     losses = model(words, latents(0), latents(0))
-    assert losses.motion == 0 and losses.text > 0
+    assert losses.motion.mean() == 0 and losses.text.mean() > 0
     prompt = packer.pack([Turn((WORDS[0],), "motion")])
-    assert model(prompt, latents(0), latents(0)).text == 0
+    losses = model(prompt, latents(0), latents(0))
+    assert losses.text.mean() == 0 and losses.text.mean().requires_grad
 
 
 def test_a_failing_head_stops_training(model, packer, monkeypatch) -> None:
@@ -94,10 +98,10 @@ def test_a_failing_head_stops_training(model, packer, monkeypatch) -> None:
     def broken(*_) -> Tensor:
         raise RuntimeError("the head is broken")
 
-    monkeypatch.setattr(model.heads.diffusion, "loss", broken)
+    monkeypatch.setattr(model.heads.diffusion, "losses", broken)
     whole, _ = text_to_motion(packer)
     with pytest.raises(RuntimeError, match="broken"):
-        model(whole, latents(0), latents(3))
+        model(whole, latents(0), latents(3), seeded(range(3)))
 
 
 def greedy(model: Bimodal, packer: Packer, words: str, limit: int) -> list[int]:
@@ -154,10 +158,84 @@ def test_latents_are_scaled_on_the_way_in_and_back_on_the_way_out(model, packer)
     whole, prompt = text_to_motion(packer)
     sampling = Sampling(steps=3)
     before = model.make(prompt, latents(0), [9] * 3, item_generators(0, [0, 1, 2]), sampling)
-    torch.manual_seed(1)
-    loss = model(whole, latents(0), latents(3)).motion
+    loss = model(whole, latents(0), latents(3), seeded(range(3))).motion.mean()
     model.heads.latent_scale.mul_(2)
     after = model.make(prompt, latents(0), [9] * 3, item_generators(0, [0, 1, 2]), sampling)
     torch.testing.assert_close(after * 2, before)
-    torch.manual_seed(1)
-    torch.testing.assert_close(model(whole, latents(0), latents(3) / 2).motion, loss)
+    again = model(whole, latents(0), latents(3) / 2, seeded(range(3))).motion.mean()
+    torch.testing.assert_close(again, loss)
+
+
+MOTION_FIRST = Turn((Field.MOTION, "what is this?"), (WORDS[2],))
+TEXT_ALONE = [Turn((WORDS[2],), (WORDS[1],)), Turn((), (WORDS[1],))]
+MIXED = [
+    Turn((WORDS[0],), (Field.MOTION,)),
+    MOTION_FIRST,
+    Turn((WORDS[0],), (Field.MOTION, "!")),  # begins like the first
+    Turn((WORDS[2], Field.START, "then", Field.MASKED, Field.END), (Field.MOTION,)),
+    *TEXT_ALONE,
+]
+"""Text before a motion, after it, between two, and alone."""
+
+
+def taught(model: Bimodal, batch: tuple[Tokens, Tensor, Tensor], text_frozen: bool):
+    """The losses of a batch and the gradients of everything but a frozen text branch."""
+    torch.manual_seed(3)
+    model.zero_grad()
+    losses = model(*batch, seeded(range(len(batch[2]))), text_frozen)
+    (losses.text.mean() + losses.motion.mean()).backward()
+    return losses, {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("branches", [1, 2])
+@pytest.mark.parametrize("layers", [None, (1,), ()])
+@pytest.mark.parametrize("turns", [MIXED, TEXT_ALONE, [MOTION_FIRST]])
+def test_frozen_text_is_read_once_without_gradient(model, packer, branches, layers, turns) -> None:
+    config = model.config
+    gpt = replace(config.gpt, branches=branches, cross_modal_layers=layers)
+    torch.manual_seed(2)
+    model = Bimodal(replace(config, gpt=gpt, masked=True)).train()
+    for weight in [*model.gpt.branch(TEXT), model.gpt.wte.weight, model.gpt.wpe.weight]:
+        weight.requires_grad_(False)
+    tokens = packer.pack(turns)
+    codes = latents(len(tokens.told_fields)), latents(len(tokens.asked_fields), seed=2)
+    plain, plainly = taught(model, (tokens, *codes), False)
+    once, gradients = taught(model, (tokens, *codes), True)
+    for ours, theirs in ((once.text, plain.text), (once.motion, plain.motion)):
+        torch.testing.assert_close(ours.mean(), theirs.mean(), atol=1e-6, rtol=1e-6)
+        for row in ours.rows.unique():
+            pair = [each.values[each.rows == row] for each in (ours, theirs)]
+            torch.testing.assert_close(*pair, atol=1e-6, rtol=1e-5)
+    assert gradients.keys() == plainly.keys() and "gpt.control.weight" in gradients
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, plainly[name], atol=1e-6, rtol=1e-5, msg=name)
+
+
+def test_text_that_comes_before_all_motion_takes_no_gradient_and_no_dropout(
+    model, packer, monkeypatch
+) -> None:
+    read = []
+    forward = model.gpt.forward
+
+    def watched(x, *args):
+        read.append((len(x), x.shape[1], torch.is_grad_enabled(), model.gpt.training))
+        return forward(x, *args)
+
+    monkeypatch.setattr(model.gpt, "forward", watched)
+    model.train()
+    tokens = packer.pack([Turn((WORDS[0],), (Field.MOTION,))] * 3 + [Turn((), (Field.MOTION,))])
+    model(tokens, latents(0), latents(4), seeded(range(4)), text_frozen=True)
+    words = tokens.ids.shape[1] - (SLOTS + 3)  # <som>, slots, <eom>, <eos>
+    assert read == [(2, words, False, False), (4, SLOTS + 3, True, True)]
+
+
+def test_losses_of_every_kind_of_sequence_add_up(model, packer) -> None:
+    model = Bimodal(replace(model.config, masked=True))
+    losses = model(packer.pack(MIXED), latents(3), latents(3, seed=2), seeded(range(3)))
+    kind = torch.tensor([0, 1, 0, 2, 1, 1])
+    for each in (losses.text, losses.motion):
+        means, counts = each.mean_of(kind, 4), kind[each.rows].bincount(minlength=4)
+        assert not means.requires_grad and bool(torch.isnan(means[counts == 0]).all())
+        total = (means * counts)[counts > 0].sum() / counts.sum()
+        torch.testing.assert_close(total, each.mean().detach())
+    assert losses.motion.rows.tolist() == [0, 2, 3]

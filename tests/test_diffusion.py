@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from motiongpt3.errors import InputError
-from motiongpt3.model.diffusion import DiffusionConfig, DiffusionHead, item_generators, sinusoids
+from motiongpt3.model.diffusion import DiffusionConfig, DiffusionHead, sinusoids
+from motiongpt3.model.noise import item_generators, seeded
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.schedule import (
     Clean,
@@ -244,16 +245,18 @@ def test_guidance_leads_from_the_unconditional_guess_to_beyond_the_conditional()
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_dropped_condition_is_replaced_by_the_learned_nothing(share):
     head, hidden = make(drop_condition=share), torch.randn(5, 2, 16, requires_grad=True)
-    head.loss(torch.randn(5, 3), hidden).backward()
+    head.losses(torch.randn(5, 3), hidden, seeded(range(5))).mean().backward()
     assert bool(hidden.grad.any()) == (share == 0)
     assert bool(head.nothing.grad.any()) == (share == 1)
 
 
 def test_the_loss_is_repeatable_and_zero_without_motions():
     head, latents, hidden = make(), torch.randn(5, 3), torch.randn(5, 2, 16, requires_grad=True)
-    losses = [head.loss(latents, hidden, torch.Generator().manual_seed(s)) for s in (0, 0, 1)]
+    losses = [head.losses(latents, hidden, seeded(range(s, s + 5))).mean() for s in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
-    nothing = head.loss(latents[:0], hidden[:0])
+    alone = [head.losses(latents[n, None], hidden[n, None], seeded([n])).mean() for n in range(5)]
+    torch.testing.assert_close(torch.stack(alone).mean(), losses[0])  # noise is the latent's own
+    nothing = head.losses(latents[:0], hidden[:0], []).sum()
     nothing.backward()
     assert nothing.item() == 0
     assert head.sample(hidden[:0], [], Sampling()).shape == (0, 3)
@@ -265,9 +268,9 @@ def test_the_head_learns_to_draw_what_it_is_told(prediction):
     told = torch.randn(4, 2, 16)
     latents = torch.tensor([[1.0, 1, 0], [-1, 1, 1], [1, -1, -1], [-1, -1, 0]])
     optimizer = torch.optim.AdamW(head.parameters(), lr=2e-3)
-    for _ in range(250):
+    for step in range(250):
         optimizer.zero_grad()
-        head.loss(latents, told).backward()
+        head.losses(latents, told, seeded(range(4 * step, 4 * step + 4))).mean().backward()
         optimizer.step()
     generators = item_generators(0, range(16))
     drawn = head.eval().sample(told.repeat(4, 1, 1), generators, Sampling(guidance=1.5))
@@ -352,7 +355,9 @@ def test_an_even_loss_counts_every_component_by_its_own_spread(level: int, monke
         head = DiffusionHead(config).eval()
         head.spread.copy_(spread)
         monkeypatch.setattr(head, "_drawn_levels", lambda *_: levels)
-        found[config.evenness] = float(head.loss(latents, hidden))
+        found[config.evenness] = float(
+            head.losses(latents, hidden, seeded(range(len(latents)))).mean()
+        )
     keep = head.alpha_bar[level]
     plain = (spread**2 / (keep * spread**2 + 1 - keep)).mean()
     assert found[1.0] == pytest.approx(1.0, abs=0.05)

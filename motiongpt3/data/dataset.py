@@ -142,9 +142,9 @@ class Order:
         drawn = drawn[np.argsort(self.lengths[drawn], kind="stable")]
         return drawn.reshape(self.pool, self.batch)[rng.permutation(self.pool)[turn]]
 
-    def rng(self, step: int) -> np.random.Generator:
-        """The generator of every other choice of a step: mirroring, cropping, captions."""
-        return np.random.default_rng([self.seed, step, 1])
+    def rng(self, step: int, row: int) -> np.random.Generator:
+        """The generator of every other choice about a row: mirroring, cropping, captions, noise."""
+        return np.random.default_rng([self.seed, step, row, 1])
 
 
 def pad(

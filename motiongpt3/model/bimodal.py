@@ -38,11 +38,30 @@ class BimodalConfig:
 
 
 @dataclass(frozen=True)
-class Losses:
-    """What a batch teaches: cross-entropy of text, the heads' loss of motion."""
+class Each:
+    """A loss of each thing that is learned, and the sequence it stands in."""
 
-    text: Float[Tensor, ""]
-    motion: Float[Tensor, ""]
+    values: Float[Tensor, " n"]
+    rows: Int[Tensor, " n"]
+
+    def mean(self) -> Float[Tensor, ""]:
+        """What is minimised. Of nothing it is zero, and still part of the graph."""
+        return self.values.mean() if len(self.values) else self.values.sum()
+
+    @torch.no_grad()
+    def mean_of(self, kind: Int[Tensor, "B"], kinds: int) -> Float[Tensor, " kinds"]:
+        """The mean over the sequences of each kind; not a number where there is nothing."""
+        own, zeros = kind[self.rows], self.values.new_zeros(kinds)
+        count = zeros.index_add(0, own, torch.ones_like(self.values))
+        return zeros.index_add(0, own, self.values) / count
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a batch teaches: cross-entropy of text tokens, the heads' losses of motions."""
+
+    text: Each
+    motion: Each
     slots: Float[Tensor, "R D"]
     """Hidden states of the slots of motions to make."""
 
@@ -67,23 +86,71 @@ class Bimodal(nn.Module):
         """Where the weights are."""
         return self.gpt.wte.weight.device
 
-    def forward(self, tokens: Tokens, told: Codes, asked: Codes) -> Losses:
-        """Losses of whole sequences.
+    def forward(
+        self,
+        tokens: Tokens,
+        told: Codes,
+        asked: Codes,
+        generators: Sequence[Generator] = (),
+        text_frozen: bool = False,
+    ) -> Losses:
+        """Losses of whole sequences; tokens that nothing learned hangs on are not computed.
 
         Args:
             told: codes of the motions in questions, in the order of `tokens.told_fields`.
             asked: codes of the motions in answers, likewise.
+            generators: sources of the noise that each motion in an answer is learned with.
+            text_frozen: nothing that text passes through is trained but the embeddings of `<som>`
+                and `<eom>`. Text before a sequence's first motion is then read without gradient
+                and without dropout, and once where several sequences begin alike: the same losses
+                and gradients, for less work.
         """
+        before, cache, width = [], None, tokens.ids.shape[1]
+        positions = self.gpt.next_positions(width, None, self.device)
+        if text_frozen:
+            at = self._unchanging(tokens)
+            first, tokens = tokens.split(at)
+            hidden, cache = self._read_once(first)
+            before = [_learned(first, hidden)]
+            positions = at[:, None] + positions[: tokens.ids.shape[1]]
+            positions = positions.clamp(max=width - 1)  # at padding
         x = self._embed(tokens, told)
         if len(asked):
             x[tokens.asked] = self.heads.ask(asked).to(x.dtype)
-        hidden = self.gpt(x, tokens.modality, valid=tokens.valid)
-        learned = tokens.targets != IGNORE
-        text = hidden.new_zeros(())
-        if learned.any():
-            text = F.cross_entropy(self.gpt.logits(hidden[learned]), tokens.targets[learned])
-        slots = hidden[tokens.asked]
-        return Losses(text, self.heads.loss(slots, asked), slots)
+        hidden = self.gpt(x, tokens.modality, positions, cache, tokens.valid & tokens.needed)
+        states, targets, rows = map(torch.cat, zip(*before, _learned(tokens, hidden), strict=True))
+        text = self._text_losses(states, targets)
+        slots, places = hidden[tokens.asked], tokens.asked.nonzero()[:, 0]
+        motion = self.heads.losses(slots, asked, generators)
+        return Losses(Each(text, rows), Each(motion, places[:: self.heads.slots_per_loss]), slots)
+
+    def _text_losses(
+        self, states: Float[Tensor, "n D"], targets: Int[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        if not len(states):
+            return states.sum(1)  # none, and still part of the graph
+        return F.cross_entropy(self.gpt.logits(states), targets, reduction="none")
+
+    def _unchanging(self, tokens: Tokens) -> Int[Tensor, "B"]:
+        """Tokens of each sequence before the first that is no text or whose embedding is trained.
+
+        Attention is causal, so what is trained does not reach them.
+        """
+        trained = tokens.ids >= self.config.gpt.vocab - CONTROL_IDS
+        changing = trained | (tokens.modality == MOTION) | ~tokens.valid
+        return (changing.cumsum(1) == 0).sum(1)
+
+    @torch.no_grad()
+    def _read_once(self, text: Tokens) -> tuple[Float[Tensor, "B T D"], KVCache]:
+        """Hidden states of text, and what later tokens need of it, each beginning read once."""
+        cache = KVCache()
+        ids, own = text.ids.masked_fill(~text.valid, -1).unique(dim=0, return_inverse=True)
+        training = self.gpt.training
+        self.gpt.eval()
+        x = self.gpt.embed(ids.clamp(min=0))
+        hidden = self.gpt(x, torch.full_like(ids, TEXT), None, cache, ids >= 0)
+        self.gpt.train(training)
+        return hidden[own], cache.select(own)
 
     @torch.no_grad()
     def make(
@@ -162,6 +229,14 @@ class Bimodal(nn.Module):
             x = x.clone()
             x[tokens.masked] = self.heads.hidden_motion().to(x.dtype)
         return x
+
+
+def _learned(
+    tokens: Tokens, hidden: Float[Tensor, "B T D"]
+) -> tuple[Float[Tensor, "n D"], Int[Tensor, " n"], Int[Tensor, " n"]]:
+    """Hidden states that a text token is read from, that token, and its row."""
+    learned = tokens.targets != IGNORE
+    return hidden[learned], tokens.targets[learned], learned.nonzero()[:, 0]
 
 
 def _penalised(

@@ -44,7 +44,7 @@ class Route:
         """Put the tokens back in their places; padding becomes zero."""
         if self.only is not None:
             return streams[self.only].unflatten(0, self.shape)
-        here = [m for m, at in enumerate(self.at) if len(at)]
+        here = [m for m, at in enumerate(self.at) if len(at)] or [0]
         places, parts = [self.at[m] for m in here], [streams[m] for m in here]
         return _Scatter.apply(self.shape.numel(), places, *parts).unflatten(0, self.shape)
 
@@ -93,7 +93,8 @@ class _Scatter(torch.autograd.Function):
 class PerBranch(nn.Module, Generic[Layer]):
     """One copy of a layer per branch; each token goes through the copy of its modality.
 
-    A branch without tokens in the batch is not run: its weights get no gradient, not zeros.
+    A branch without tokens in the batch is run in training only, on none of them: its gradients are
+    then zeros and not missing, as processes that train together must all exchange the same ones.
     """
 
     def __init__(self, branches: int, make: Callable[[], Layer]):
@@ -101,7 +102,9 @@ class PerBranch(nn.Module, Generic[Layer]):
         self.copies = nn.ModuleList(make() for _ in range(branches))
 
     def forward(self, streams: Streams) -> Streams:
-        return [f(x) if len(x) else x for f, x in zip(self.copies, streams, strict=True)]
+        all_run = self.training or not any(map(len, streams))  # or nothing has the right width
+        copies = zip(self.copies, streams, strict=True)
+        return [f(x) if len(x) or all_run else x for f, x in copies]
 
     def of(self, modality: int) -> Layer:
         """The copy that tokens of this modality go through."""

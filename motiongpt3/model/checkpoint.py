@@ -168,6 +168,8 @@ def verify(folder: Path) -> None:
                 where=str(folder / name),
                 hint="the file is damaged; get it again",
             )
+    if (folder / "manifest.json").read_text(encoding="utf-8") != json.dumps(manifest, indent=1):
+        raise CorruptError("is not as it was written", where=str(folder / "manifest.json"))
 
 
 def _codec_config(config: Mapping[str, Any]) -> VAEConfig | VQConfig:

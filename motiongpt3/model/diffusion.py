@@ -11,13 +11,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from motiongpt3.errors import InputError
+from motiongpt3.model.noise import noise_rows
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.schedule import (
     Prediction,
@@ -103,26 +103,26 @@ class DiffusionHead(nn.Module):
             nn.init.zeros_(self.denoiser.out.weight)
             nn.init.zeros_(self.denoiser.out.bias)
 
-    def loss(
+    def losses(
         self,
         latents: Float[Tensor, "N Z"],
         hidden: Float[Tensor, "N K D"],
-        generator: Generator | None = None,
-    ) -> Float[Tensor, ""]:
-        """Mean squared error of the denoiser, at `draws` random noise levels per latent.
+        generators: Sequence[Generator],
+    ) -> Float[Tensor, " N"]:
+        """Mean squared error of the denoiser over `draws` random noise levels, of each latent.
 
-        `generator` must live on the latents' device. Zero where there are no motions.
+        What is drawn for latent i comes from `generators[i]` alone.
         """
         if not len(latents):
-            return hidden.sum()  # of nothing: zero, and still part of the graph
-        c, device = self.config, latents.device
+            return hidden.sum((1, 2))  # none, and still part of the graph
+        c = self.config
         conditions = self.pool(torch.cat([hidden, self.nothing[None]]))
         told = conditions[:-1].repeat_interleave(c.draws, 0)
         latents = latents.repeat_interleave(c.draws, 0)
-        number = len(latents)
-        t = self._drawn_levels(number, generator, device)
-        noise = torch.randn(latents.shape, generator=generator, device=device)
-        dropped = torch.rand(number, 1, generator=generator, device=device) < c.drop_condition
+        t = self._drawn_levels(generators).to(latents.device)
+        noise = noise_rows(generators, (c.draws, c.latent), latents).flatten(0, 1)
+        chances = [torch.rand(c.draws, 1, generator=g) for g in generators]
+        dropped = torch.cat(chances).to(latents.device) < c.drop_condition
         keep = self.alpha_bar[t, None]
         noisy = keep.sqrt() * latents + (1 - keep).sqrt() * noise
         said = self._said(noisy, t, torch.where(dropped, conditions[-1], told))
@@ -130,16 +130,14 @@ class DiffusionHead(nn.Module):
         if c.evenness:
             # What the network's output, one standard deviation of what x leaves open, does to v.
             error = error * ((keep + (1 - keep) / self.spread**2) ** c.evenness)
-        return error.mean()
+        return error.unflatten(0, (-1, c.draws)).mean((1, 2))
 
-    def _drawn_levels(
-        self, number: int, generator: Generator | None, device: torch.device
-    ) -> Int[Tensor, " n"]:
+    def _drawn_levels(self, generators: Sequence[Generator]) -> Int[Tensor, " n"]:
         """Noise levels to learn: all alike, or for rectified flow the middle ones more often."""
-        levels = self.config.train_steps
+        levels, draws = self.config.train_steps, (self.config.draws,)
         if self.config.prediction != "flow":
-            return torch.randint(levels, (number,), generator=generator, device=device)
-        normal = torch.randn(number, generator=generator, device=device)
+            return torch.cat([torch.randint(levels, draws, generator=g) for g in generators])
+        normal = torch.cat([torch.randn(draws, generator=g) for g in generators])
         return (normal.sigmoid() * levels).long()  # logit-normal, Esser 2024, section 3.1
 
     @torch.no_grad()
@@ -171,9 +169,7 @@ class DiffusionHead(nn.Module):
             return to_clean(self.config.prediction, said, x, self.levels[t])
 
         def noise() -> Float[Tensor, "N Z"]:
-            shape = (self.config.latent,)
-            rows = [torch.randn(shape, generator=g, device=g.device) for g in generators]
-            return torch.stack(rows).to(hidden)
+            return noise_rows(generators, (self.config.latent,), hidden)
 
         if not len(hidden):
             return hidden.new_zeros(0, self.config.latent)
@@ -196,12 +192,6 @@ class DiffusionHead(nn.Module):
         clean = keep.sqrt() * self.spread**2 / variance * x + open_ * moved
         noise = (x - keep.sqrt() * clean) / (1 - keep).sqrt()
         return training_target(self.config.prediction, clean, noise, keep)
-
-
-def item_generators(seed: int, indices: Sequence[int]) -> list[Generator]:
-    """A source of noise per sample that depends only on the seed and the sample's index."""
-    entropy = [np.random.SeedSequence([seed % 2**64, index]) for index in indices]
-    return [Generator().manual_seed(int(e.generate_state(1, np.uint64)[0])) for e in entropy]
 
 
 class SlotPooling(nn.Module):

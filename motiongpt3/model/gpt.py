@@ -166,7 +166,7 @@ class GPT(nn.Module):
         self,
         x: Float[Tensor, "B T D"],
         modality: Int[Tensor, "B T"],
-        positions: Int[Tensor, "B T"] | None = None,
+        positions: Int[Tensor, "... T"] | None = None,
         cache: KVCache | None = None,
         valid: Bool[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, "B T D"]:

@@ -54,8 +54,16 @@ class MotionHeads(Protocol):
         """Embeddings of the slots of motions it learns to make, which are these."""
         ...
 
-    def loss(self, hidden: Float[Tensor, "R D"], codes: Codes) -> Float[Tensor, ""]:
-        """How far the slots' hidden states are from saying the codes."""
+    @property
+    def slots_per_loss(self) -> int:
+        """How many slots say one thing: K a latent, one an id."""
+        ...
+
+    def losses(
+        self, hidden: Float[Tensor, "R D"], codes: Codes, generators: Sequence[Generator]
+    ) -> Float[Tensor, " n"]:
+        """How far the slots' hidden states are from saying each thing they are to say; what must be
+        drawn for a motion comes from its own generator."""
         ...
 
     def make(
@@ -124,9 +132,19 @@ class LatentHeads(nn.Module):
     def ask(self, codes: Float[Tensor, "N Z"]) -> Float[Tensor, "R D"]:
         return self.motion_out.expand(len(codes) * self.asked_slots, -1)
 
-    def loss(self, hidden: Float[Tensor, "R D"], codes: Float[Tensor, "N Z"]) -> Float[Tensor, ""]:
+    @property
+    def slots_per_loss(self) -> int:
+        """K."""
+        return self.asked_slots
+
+    def losses(
+        self,
+        hidden: Float[Tensor, "R D"],
+        codes: Float[Tensor, "N Z"],
+        generators: Sequence[Generator],
+    ) -> Float[Tensor, " N"]:
         slots = hidden.unflatten(0, (-1, self.asked_slots))
-        return self.diffusion.loss(codes * self.latent_scale, slots)
+        return self.diffusion.losses(codes * self.latent_scale, slots, generators)
 
     def make(
         self,
@@ -174,10 +192,20 @@ class CodeHeads(nn.Module):
         before[:, 0] = self.motion_out.to(before.dtype)
         return before[codes != NO_CODE]
 
-    def loss(self, hidden: Float[Tensor, "R D"], codes: Int[Tensor, "N C"]) -> Float[Tensor, ""]:
+    @property
+    def slots_per_loss(self) -> int:
+        """One."""
+        return 1
+
+    def losses(
+        self,
+        hidden: Float[Tensor, "R D"],
+        codes: Int[Tensor, "N C"],
+        generators: Sequence[Generator],
+    ) -> Float[Tensor, " R"]:
         if not len(hidden):
-            return hidden.sum()  # of nothing: zero, and still part of the graph
-        return F.cross_entropy(self.out(hidden), codes[codes != NO_CODE])
+            return hidden.sum(1)  # none, and still part of the graph
+        return F.cross_entropy(self.out(hidden), codes[codes != NO_CODE], reduction="none")
 
     def make(
         self,

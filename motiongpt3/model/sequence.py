@@ -9,7 +9,8 @@ Shapes: B sequences, T tokens.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeGuard
+from functools import partial
+from typing import Any, Literal, TypeGuard
 
 import torch
 from jaxtyping import Bool, Int
@@ -41,6 +42,10 @@ class Turn:
         return replace(self, frames=dict(zip(fields, frames, strict=True)))
 
 
+Learned = Literal["answer", "all", "nothing"]
+"""Which text of a turn is predicted."""
+Encode = Callable[[int, str], list[int]]
+"""Ids of a text that stands in the turn of this number."""
 Slots = Callable[[int, bool], int]
 """Slots of a motion of so many frames, which is told to the model (False) or asked of it (True)."""
 
@@ -68,6 +73,46 @@ class Tokens:
     def modality(self) -> Int[Tensor, "B T"]:
         """Which branch each token belongs to."""
         return torch.where(self.told | self.asked | self.masked, MOTION, TEXT)
+
+    def to(self, device: torch.device) -> "Tokens":
+        """The same tokens on a device."""
+        tensors = {name: x for name, x in vars(self).items() if isinstance(x, Tensor)}
+        moved: dict[str, Any] = {name: x.to(device) for name, x in tensors.items()}
+        return replace(self, **moved)
+
+    @property
+    def needed(self) -> Bool[Tensor, "B T"]:
+        """Tokens that a loss hangs on: in each sequence, all up to the last that is learned."""
+        learned = self.asked | (self.targets != IGNORE)
+        return learned.flip(1).cumsum(1).flip(1) > 0
+
+    def split(self, at: Int[Tensor, "B"]) -> tuple["Tokens", "Tokens"]:
+        """The first `at` tokens of each sequence, which hold no motion, and those that follow.
+
+        Both are padded on the right to at least one place, whatever the batch holds.
+        """
+        first = self._window(torch.zeros_like(at), at)
+        rest = self._window(at, self.valid.sum(1) - at)
+        return replace(first, told_fields=(), asked_fields=()), rest
+
+    def _window(self, start: Int[Tensor, "B"], number: Int[Tensor, "B"]) -> "Tokens":
+        """So many tokens of each sequence, from its place `start` on."""
+        offsets = torch.arange(max(1, int(number.max())), device=self.ids.device)
+        inside = offsets < number[:, None]
+        places = (start[:, None] + offsets).clamp(max=self.ids.shape[1] - 1)
+
+        def cut(x: Tensor, fill: int | bool) -> Tensor:
+            return x.gather(1, places).masked_fill(~inside, fill)
+
+        return replace(
+            self,
+            ids=cut(self.ids, 0),
+            targets=cut(self.targets, IGNORE),
+            told=cut(self.told, False),
+            masked=cut(self.masked, False),
+            asked=cut(self.asked, False),
+            valid=cut(self.valid, False),
+        )
 
 
 class _Row:
@@ -105,43 +150,51 @@ class Packer:
         conventions: Conventions = OURS,
     ):
         self.tokenizer, self.slots, self.device = tokenizer, slots, device
+        self.conventions = conventions
         self.before_text = tokenizer.encode(conventions.before_text)
         self.before_motion = tokenizer.encode(conventions.before_motion)
 
     def pack(
         self,
         turns: Sequence[Turn],
-        learn: Literal["answer", "all"] = "answer",
-        encode: Callable[[str], list[int]] | None = None,
+        learn: Learned = "answer",
+        encode: Encode | None = None,
     ) -> Tokens:
         """Tokens of several turns.
 
         Args:
-            learn: which text is predicted: answers, or questions too.
-            encode: another way from text to ids, e.g. with BPE-dropout.
+            learn: which text is predicted: answers, questions too, or none.
+            encode: another way from the text of a turn, given its number, to ids.
         """
         rows: list[_Row] = []
         told: list[tuple[int, Field]] = []
         asked: list[tuple[int, Field]] = []
-        encode = encode or self.tokenizer.encode
         for at, turn in enumerate(turns):
-            row = _Row()
+            row, own = _Row(), partial(encode, at) if encode else self.tokenizer.encode
             told += [(at, part) for part in turn.question if _is_told(part)]
-            self._parts(row, turn.question, turn.frames, encode, learn == "all", asked=False)
-            if turn.question:
-                row.text(self._separator(turn), learn == "all")
+            question, separator = self._ending(turn)
+            self._parts(row, question, turn.frames, own, learn == "all", asked=False)
+            row.text(separator, learn == "all")
             if turn.answer == "motion":
                 row.text([self.tokenizer.som], learn == "all")
             elif not isinstance(turn.answer, str):
                 asked += [(at, part) for part in turn.answer if isinstance(part, Field)]
-                self._parts(row, turn.answer, turn.frames, encode, True, asked=True)
-                row.text([self.tokenizer.eos], True)
+                self._parts(row, turn.answer, turn.frames, own, learn != "nothing", asked=True)
+                row.text([self.tokenizer.eos], learn != "nothing")
             rows.append(row)
         return _stack(rows, tuple(told), tuple(asked), self.device)
 
-    def _separator(self, turn: Turn) -> list[int]:
+    def _ending(self, turn: Turn) -> tuple[Parts, list[int]]:
+        """The question and the separator after it, which are one text where spaces are kept: white
+        space in a row is encoded together."""
+        if not turn.question:
+            return (), []
         moves = turn.answer == "motion" or isinstance(turn.answer[0], Field)
-        return self.before_motion if moves else self.before_text
+        how, last = self.conventions, turn.question[-1]
+        if how.keep_spaces and isinstance(last, str):
+            separator = how.before_motion if moves else how.before_text
+            return (*turn.question[:-1], last + separator), []
+        return turn.question, self.before_motion if moves else self.before_text
 
     def _parts(
         self,

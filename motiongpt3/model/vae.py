@@ -7,6 +7,7 @@ and `spline_points` make small variants; 1 and 0 are the paper's.
 Shapes: B clips, T frames, F features, N latents per clip, Z latent size (= transformer width).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from motiongpt3.model.noise import noise_rows
 from motiongpt3.model.spline import SplinePath
 from motiongpt3.motion.features import layout_of
 
@@ -44,9 +46,9 @@ class Gaussian:
     mean: Float[Tensor, "B N Z"]
     log_variance: Float[Tensor, "B N Z"]
 
-    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "B N Z"]:
-        """A reparametrised draw."""
-        noise = torch.empty_like(self.mean).normal_(generator=generator)
+    def sample(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "B N Z"]:
+        """A reparametrised draw for each clip, from its own generator."""
+        noise = noise_rows(generators, self.mean.shape[1:], self.mean)
         return self.mean + (self.log_variance / 2).exp() * noise
 
     def kl(self) -> Float[Tensor, ""]:
@@ -83,11 +85,14 @@ class MotionVAE(nn.Module):
             nn.init.zeros_(self.out.bias)
 
     def forward(
-        self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]
+        self,
+        features: Float[Tensor, "B T F"],
+        length: Int[Tensor, "B"],
+        generators: Sequence[torch.Generator],
     ) -> tuple[Float[Tensor, "B T F"], Float[Tensor, ""]]:
-        """Reconstruction through a drawn latent, and the posterior's divergence."""
+        """Reconstruction through latents drawn from generators, and the posterior's divergence."""
         posterior = self.encode(features, length)
-        return self.decode(posterior.sample(), length), posterior.kl()
+        return self.decode(posterior.sample(generators), length), posterior.kl()
 
     def to_codes(
         self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]

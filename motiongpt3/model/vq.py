@@ -6,6 +6,7 @@ follows its clips by moving averages; an entry that nobody uses is put where a c
 Shapes: B clips, T frames, F features, C ids per clip, W width, E codebook entries, n vectors.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -74,10 +75,16 @@ class MotionVQ(nn.Module):
         return self._features(self.codebook.entries[codes.clamp(min=0)], length)
 
     def forward(
-        self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]
+        self,
+        features: Float[Tensor, "B T F"],
+        length: Int[Tensor, "B"],
+        generators: Sequence[torch.Generator] = (),
     ) -> tuple[Float[Tensor, "B T F"], Float[Tensor, ""]]:
         """Reconstruction, with the gradient passed straight through the codebook, and how far the
-        encoder's vectors are from their entries. In training the codebook moves."""
+        encoder's vectors are from their entries. In training the codebook moves.
+
+        Nothing is drawn: `generators` are there because a VAE draws its latents.
+        """
         vectors = self._vectors(features, length)
         inside = _within(_codes(length), vectors.shape[1])
         ids = self.codebook.nearest(vectors.flatten(0, 1)).view(vectors.shape[:2])
