@@ -10,6 +10,7 @@ from pathlib import Path
 import jaxtyping
 import numpy as np
 from people import offsets
+from toys import SILENT
 
 from motiongpt3.data.prepare import prepare
 from motiongpt3.model.bimodal import BimodalConfig
@@ -166,7 +167,7 @@ def trained_once(base: Path) -> Path:
     """The folder of one run of the tiny recipe, made by the first test that asks for it."""
     source = archive(base / "raw", lines(copies=4))
     prepare([source], base / "set")
-    train(tiny(), base / "set", base / "run", lambda *_: None)
+    train(tiny(), base / "set", base / "run", SILENT)
     return base / "run"
 
 

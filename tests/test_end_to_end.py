@@ -1,16 +1,21 @@
 """From raw clips to a model that answers, as somebody with a folder of capture would go."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from clips import tiny, trained_once, walk, wave
+from toys import SILENT
 
 import motiongpt3
 from motiongpt3 import Motion
+from motiongpt3.errors import CorruptError
 from motiongpt3.model.checkpoint import FILES, load_bundle, verify
 from motiongpt3.motion.features import features_to_joints
+from motiongpt3.training.stage import Upkeep, Watch
 from motiongpt3.training.train import train
 
 LEG = ("knee", "ankle", "foot")
@@ -38,7 +43,7 @@ def test_a_recipe_leaves_a_verified_model(run: Path) -> None:
     assert bundle.vae.config == recipe.vae.config
     assert bundle.card["name"] == "nano" and bundle.card["hip_sign"] == "corrected"
     for name in ("vae", *(stage.name for stage in recipe.stages)):
-        assert len((run / f"{name}.jsonl").read_text().splitlines()) == 4
+        assert len((run / name / "log.jsonl").read_text().splitlines()) == 4
     assert {p.name for p in (run / "model").iterdir()} == {*FILES, "manifest.json"}
 
 
@@ -53,17 +58,40 @@ def test_a_run_killed_in_any_stage_ends_in_the_same_model(run: Path, tmp_path: P
     again, resume = tmp_path / "again", False
     while not (again / "model").is_dir():
         try:
-            train(tiny(), run.parent / "set", again, report, resume)
+            train(tiny(), run.parent / "set", again, Watch(report), Upkeep(resume=resume))
         except Killed:
             resume, at = True, next(kills, ("", 0))
     for name in (*FILES, "manifest.json"):
         assert (again / "model" / name).read_bytes() == (run / "model" / name).read_bytes(), name
 
 
+def test_a_run_goes_on_from_another_model(run: Path, tmp_path: Path) -> None:
+    """Codec, vocabulary and statistics stay; the stages that are asked for train the rest."""
+    start, recipe = load_bundle(run / "model"), tiny()
+    kept = [stage for stage in recipe.stages if stage.name == "polish"]
+    recipe = replace(recipe, stages=tuple(kept))
+    before = {name: t.clone() for name, t in start.network.state_dict().items()}
+    train(recipe, run.parent / "set", tmp_path / "run", SILENT, start=start)
+    assert not (tmp_path / "run" / "vae").exists()
+    made = load_bundle(tmp_path / "run" / "model")
+    assert made.card["begun_from"] == start.card and made.card["stages"] == ["polish"]
+    for name, tensor in start.vae.state_dict().items():
+        assert torch.equal(made.vae.state_dict()[name], tensor), name
+    after = made.network.state_dict()
+    assert before.keys() == after.keys()
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert any("blocks" in name for name in changed) and "heads.latent_scale" not in changed
+    assert made.tokenizer.encode("waves") == start.tokenizer.encode("waves")
+    other = replace(recipe.model, gpt=replace(recipe.model.gpt, width=64))
+    with pytest.raises(CorruptError, match="shape"):
+        wider = replace(recipe, model=other)
+        train(wider, run.parent / "set", tmp_path / "wider", SILENT, start=start)
+
+
 def test_resuming_a_finished_run_changes_nothing(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
     shutil.rmtree(copy / "model")
-    train(tiny(), run.parent / "set", copy, lambda *_: None, resume=True)
+    train(tiny(), run.parent / "set", copy, SILENT, Upkeep(resume=True))
     for name in FILES:
         assert (copy / "model" / name).read_bytes() == (run / "model" / name).read_bytes(), name
 

@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,25 +14,29 @@ import numpy as np
 import pytest
 import torch
 from clips import archive, lines, tiny
-from torch import Tensor, nn
+from torch import nn
+from toys import SCHEDULE, SILENT
 
 from motiongpt3.data.dataset import MotionText, Order
 from motiongpt3.data.prepare import prepare
 from motiongpt3.data.tasks import Field, Task, format_seconds
 from motiongpt3.errors import InputError, NonFiniteError
 from motiongpt3.model.bimodal import Bimodal, BimodalConfig
+from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import MOTION, TEXT, GPTConfig
+from motiongpt3.model.sequence import IGNORE
 from motiongpt3.model.tokenizer import Tokenizer
 from motiongpt3.model.vae import MotionVAE, VAEConfig
 from motiongpt3.training.codes import clip_codes
-from motiongpt3.training.language import LanguageJob, LanguageStage
-from motiongpt3.training.loop import Schedule, Stage, fit
+from motiongpt3.training.folder import held
+from motiongpt3.training.language import LanguageBatch, LanguageJob, LanguageStage
+from motiongpt3.training.loop import fit
+from motiongpt3.training.stage import Stage, Upkeep, Watch
 from motiongpt3.training.train import train
 from motiongpt3.training.turns import TurnMaker, Wording
 from motiongpt3.training.vae import VAEJob, VAELoss
 
-SCHEDULE = Schedule(steps=6, batch=4, lr=3e-3, warmup=2)
 PAPER = LanguageStage({Task.TEXT_TO_MOTION: 1.0}, text_frozen=True, text_weight=0.0)
 """The paper's Stage I: the words are read without gradient, and only motion is learned."""
 STAGES = {**{stage.name: stage.stage for stage in tiny().stages}, "paper": PAPER}
@@ -38,16 +46,12 @@ class Killed(Exception):
     """The end of a process, as far as a test can have it."""
 
 
-def quiet(*_: object) -> None:
-    """Report nothing."""
-
-
-def killed_at(step: int) -> Callable[..., None]:
+def killed_at(step: int) -> Watch:
     def report(name: str, done: int, *_: object) -> None:
         if done == step:
             raise Killed
 
-    return report
+    return Watch(report)
 
 
 @pytest.fixture(scope="module")
@@ -86,22 +90,24 @@ def language_job(
     network = Bimodal(BimodalConfig(gpt, diffusion))
     order, vae = Order(data.weights(), data.lengths(), 4, seed), small_vae()
     codes = clip_codes(vae, data, data.folder)
-    return LanguageJob((network, vae, tokenizer), data, order, stage or STAGES[name], codes)
+    bundle = Bundle(vae, network, tokenizer, data.mean, data.std, {})
+    return LanguageJob(bundle, data, order, stage or STAGES[name], codes)
 
 
 def jobs(data: MotionText, tokenizer: Tokenizer) -> dict[str, Callable[[], VAEJob | LanguageJob]]:
     return {
         "vae": lambda: vae_job(data),
         "generate": lambda: language_job(data, tokenizer, "generate"),
+        "align": lambda: language_job(data, tokenizer, "align"),
         "finetune": lambda: language_job(data, tokenizer, "finetune"),
     }
 
 
 def logged(folder: Path) -> dict[int, dict[str, str]]:
     """Every number of the last record of each step but the speed, to the last bit."""
-    rows = [json.loads(line) for line in (folder / "s.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / "s" / "log.jsonl").read_text().splitlines()]
     return {
-        row["step"]: {k: float(v).hex() for k, v in row.items() if k != "steps_per_s"}
+        row["step"]: {k: float(v).hex() for k, v in row.items() if not k.endswith("per_s")}
         for row in rows
     }
 
@@ -118,29 +124,40 @@ def everything(module: nn.Module) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "precision", "stop"),
-    [("vae", "fp32", 4), ("vae", "bf16", 5), ("generate", "fp32", 5), ("finetune", "fp32", 4)],
+    ("kind", "precision", "stop", "workers", "parts"),
+    [
+        ("vae", "fp32", 4, 0, 1),
+        ("vae", "bf16", 5, 2, 1),
+        ("vae", "fp32", 5, 0, 2),
+        ("generate", "fp32", 5, 0, 1),
+        ("generate", "bf16", 4, 2, 2),
+        ("align", "fp32", 5, 2, 1),
+        ("finetune", "fp32", 4, 0, 1),
+        ("finetune", "bf16", 6, 0, 2),
+    ],
 )
 def test_a_resumed_run_is_the_same_run_to_the_last_bit(
-    data, tokenizer, tmp_path: Path, kind: str, precision: str, stop: int
+    data, tokenizer, tmp_path: Path, kind: str, precision: str, stop: int, workers: int, parts: int
 ) -> None:
-    make = jobs(data, tokenizer)[kind]
-    straight = Stage("s", SCHEDULE, tmp_path / "straight", 7, precision, save_every=3)
-    broken = replace(straight, folder=tmp_path / "broken")
+    """Killed after a state, between states, at the last step; then taken up with other workers."""
+    make, schedule = jobs(data, tokenizer)[kind], replace(SCHEDULE, parts=parts)
+    upkeep = Upkeep(save_every=3)
+    straight = Stage("s", schedule, tmp_path / "straight", 7, precision, upkeep)
+    broken = replace(straight, run=tmp_path / "broken", upkeep=replace(upkeep, workers=workers))
     whole = make()
-    fit(whole, straight, quiet)
+    fit(whole, straight, SILENT)
     with pytest.raises(Killed):
         fit(make(), broken, killed_at(stop))
     again = make()
     with torch.no_grad():  # a resumed run takes nothing from how the weights were drawn
         for weight in again.module.parameters():
             weight.add_(1.0)
-    fit(again, broken, quiet)
-    assert logged(broken.folder) == logged(straight.folder) and len(logged(broken.folder)) == 6
+    fit(again, broken, SILENT)
+    assert logged(broken.run) == logged(straight.run) and len(logged(broken.run)) == 6
     assert everything(again.module) == everything(whole.module)
-    assert straight.finished and broken.finished
+    assert straight.states.steps()[-1] == broken.states.steps()[-1] == SCHEDULE.steps
     third = make()
-    fit(third, straight, quiet)  # nothing left to do
+    fit(third, straight, SILENT)  # nothing left to do
     assert everything(third.module) == everything(whole.module)
 
 
@@ -155,7 +172,7 @@ def test_another_seed_is_another_run(data, tokenizer, tmp_path: Path, kind: str)
             else language_job(data, tokenizer, kind, order_seed)
         )
         folder = tmp_path / str(n)
-        fit(job, Stage("s", replace(SCHEDULE, steps=2), folder, noise_seed, "fp32"), quiet)
+        fit(job, Stage("s", replace(SCHEDULE, steps=2), folder, noise_seed, "fp32"), SILENT)
         losses.append(logged(folder)[1]["loss"])
     assert len(set(losses)) == 3
 
@@ -169,10 +186,10 @@ def test_a_stage_changes_what_it_says_and_nothing_else(data, tokenizer, tmp_path
         "motion": gpt.branch(MOTION),
         "head": list(heads.diffusion.parameters()),
         "understanding": list(heads.understand.parameters()),
-        "vae": list(job.vae.parameters()),
+        "vae": list(job.encoder.codec.parameters()),
     }
     before = {name: fingerprint(weights) for name, weights in parts.items()}
-    fit(job, Stage("s", replace(SCHEDULE, steps=3), tmp_path, 0, "fp32"), quiet)
+    fit(job, Stage("s", replace(SCHEDULE, steps=3), tmp_path, 0, "fp32"), SILENT)
     changed = {name for name, weights in parts.items() if fingerprint(weights) != before[name]}
     expected = {
         "text": {"text"},
@@ -186,23 +203,81 @@ def test_a_stage_changes_what_it_says_and_nothing_else(data, tokenizer, tmp_path
     assert changed == expected[stage]
 
 
+def batch_of(job: LanguageJob, number: int = 4, step: int = 0) -> LanguageBatch:
+    return job.draw(step, range(number))
+
+
 def test_codes_of_whole_clips_are_made_once(data, tokenizer, tmp_path, monkeypatch) -> None:
-    job = language_job(data, tokenizer, "finetune")
-    example = job.turns.draw(Task.TEXT_TO_MOTION, 3, np.random.default_rng(1))
-    known = job._codes([example], [(0, Field.MOTION)])
-    made = job._encoded([example.motions[Field.MOTION]])
-    torch.testing.assert_close(known, made, atol=1e-6, rtol=1e-5)
-    again = clip_codes(job.vae, data, tmp_path)
-    monkeypatch.setattr(job.vae, "to_codes", None)  # a second run does not encode
+    stage = LanguageStage({Task.TEXT_TO_MOTION: 1.0})
+    job = language_job(data, tokenizer, "finetune", stage=stage)
+    codec, batch = job.encoder.codec, batch_of(job)
+    clip, mirrored = batch.motions[1]
+    motion = data.features(clip, mirrored)
+    features = (torch.tensor(motion) - job.encoder.mean) / job.encoder.std
+    made = codec.to_codes(features[None], torch.tensor([len(motion)]))
+    torch.testing.assert_close(job.codes(batch)[1:2], made, atol=1e-6, rtol=1e-5)
+    again = clip_codes(codec, data, tmp_path)
+    monkeypatch.setattr(codec, "encode", None)  # a second run does not encode
     for mirrored in (False, True):
-        assert torch.equal(
-            clip_codes(job.vae, data, tmp_path).of(3, mirrored), again.of(3, mirrored)
-        )
+        assert torch.equal(clip_codes(codec, data, tmp_path).of(3, mirrored), again.of(3, mirrored))
     assert not torch.equal(again.of(3, True), again.of(3, False))
     other = small_vae()
     nn.init.normal_(other.into.weight)
     changed = clip_codes(other, data, tmp_path)  # another codec does not read these
     assert not torch.equal(changed.of(3, False), again.of(3, False))
+
+
+def test_codes_can_be_drawn_from_the_posterior(data, tokenizer) -> None:
+    tasks = {Task.PREDICTION: 1.0}
+    stages = [LanguageStage(tasks, sampled_codes=drawn) for drawn in (False, True)]
+    means, draws = (language_job(data, tokenizer, "finetune", stage=stage) for stage in stages)
+    for job in (means, draws):  # wide posteriors
+        nn.init.ones_(job.encoder.codec.encoder.norm.bias)
+    batch = batch_of(means, 1)
+    mean, log_variance = means.encoder.posteriors(list(batch.motions)).chunk(2, 1)
+    torch.testing.assert_close(means.codes(batch), mean)
+    many = torch.cat(
+        [draws.codes(replace(batch, seeds=(2 * n, 2 * n + 1)))[:1] for n in range(400)]
+    )
+    torch.testing.assert_close(many.mean(0), mean[0], atol=0.5, rtol=0)
+    torch.testing.assert_close(many.std(0), (log_variance[0] / 2).exp(), atol=0, rtol=0.3)
+    assert torch.equal(draws.codes(batch), draws.codes(batch)), "draws follow the batch's seeds"
+
+
+def test_every_task_has_its_own_losses(data, tokenizer) -> None:
+    tasks = {task: 1.0 for task in Task if task is not Task.PLAIN}
+    job = language_job(data, tokenizer, "align", stage=LanguageStage(tasks, text_frozen=True))
+    job.order = replace(job.order, batch=24)
+    batch = batch_of(job, 24)
+    losses = job.losses(batch)
+    learned = (batch.tokens.targets != IGNORE).sum(1).tolist()
+    made = batch.tokens.asked.any(1).tolist()
+    for name, counts in (("text", learned), ("motion", made)):
+        own: Counter[str] = Counter()
+        for task, count in zip(batch.tasks, counts, strict=True):
+            own[task.value] += count
+        own = +own  # without tasks that have none
+        assert {k for k in losses if k.startswith(f"{name}.")} == {f"{name}.{t}" for t in own}
+        assert {t: batch.counts[f"{name}.{t}"] for t in own} == dict(own)
+        total = sum(count * losses[f"{name}.{task}"] for task, count in own.items())
+        torch.testing.assert_close(total / sum(own.values()), losses[name])
+    assert not any(v.requires_grad for k, v in losses.items() if "." in k)
+    assert losses.keys() <= job.terms.keys()
+
+
+@pytest.mark.parametrize("name", ["text", "polish", "align"])
+def test_rows_of_a_batch_do_not_know_the_others(data, tokenizer, name) -> None:
+    """What a row holds and the noise it is learned with are the same in any company."""
+    job = language_job(data, tokenizer, name)
+    job.module.eval()  # dropout is the one thing that is drawn for a whole batch
+    whole, parts = batch_of(job), [job.draw(0, range(n, 4, 2)) for n in (0, 1)]
+    found = [job.losses(batch) for batch in (whole, *parts)]
+    for term in found[0]:
+        counts = [batch.counts.get(term, 0) for batch in parts]
+        values = [float(losses[term].detach()) if term in losses else 0.0 for losses in found[1:]]
+        assert sum(counts) == whole.counts[term]
+        mean = sum(c * v for c, v in zip(counts, values, strict=True)) / sum(counts)
+        assert mean == pytest.approx(float(found[0][term].detach()), rel=1e-5), term
 
 
 def test_naming_kinds_teaches_the_slots(data, tokenizer) -> None:
@@ -211,50 +286,14 @@ def test_naming_kinds_teaches_the_slots(data, tokenizer) -> None:
     weights = [weight for group, _ in job.parameters() for weight in group]
     optimizer, kinds = torch.optim.Adam(weights, 1e-2), []
     for _ in range(60):
-        losses = job.losses(0)  # one batch, learned by heart
+        losses = job.losses(batch_of(job))  # one batch, learned by heart
         optimizer.zero_grad()
-        losses["loss"].backward()
+        losses["kind"].backward()
         optimizer.step()
         kinds.append(float(losses["kind"]))
     assert kinds[0] > 1 and kinds[-1] < 0.1
     reached = job.network.gpt.branch(MOTION)[0].grad
     assert reached is not None and reached.any(), "the loss goes through the motion branch"
-
-
-class Toy:
-    """One weight that is drawn towards 1."""
-
-    def __init__(self, spoil: int | None = None, how: str = "loss"):
-        self.module = nn.Linear(1, 1, bias=False)
-        nn.init.zeros_(self.module.weight)
-        self.spoil, self.how = spoil, how
-        self.seen: list[float] = []
-
-    def parameters(self):
-        return [([self.module.weight], 2.0)]
-
-    def samples(self, step: int) -> list[str]:
-        return [f"clip{step}"]
-
-    def losses(self, step: int) -> dict[str, Tensor]:
-        weight = self.module.weight
-        self.seen.append(float(weight.detach()))
-        loss = ((weight - 1) ** 2).sum()
-        if step == self.spoil:
-            loss = loss * torch.nan if self.how == "loss" else loss + (weight - weight).abs().sqrt()
-        return {"loss": loss.squeeze()}
-
-
-@pytest.mark.parametrize("how", ["loss", "gradient"])
-def test_a_step_that_is_not_finite_is_not_taken(tmp_path: Path, how: str) -> None:
-    job = Toy(spoil=3, how=how)
-    stage = Stage("toy", SCHEDULE, tmp_path, precision="fp32", save_every=2)
-    with pytest.raises(NonFiniteError, match=r"toy, step 3.*clip3") as caught:
-        fit(job, stage, quiet)
-    assert caught.value.exit_code == 5
-    assert float(job.module.weight.detach()) == job.seen[3], "weights are those before the step"
-    assert stage.state.is_file() and not stage.finished
-    assert len((tmp_path / "toy.jsonl").read_text().splitlines()) == 3
 
 
 def test_a_hole_in_the_data_stops_training(data, tmp_path: Path, monkeypatch) -> None:
@@ -264,29 +303,8 @@ def test_a_hole_in_the_data_stops_training(data, tmp_path: Path, monkeypatch) ->
     rows[3, 5] = np.nan
     monkeypatch.setattr(data, "features", lambda index, mirrored=False: rows)
     with pytest.raises(NonFiniteError):
-        fit(job, Stage("s", SCHEDULE, tmp_path, precision="fp32"), quiet)
+        fit(job, Stage("s", SCHEDULE, tmp_path, 0, "fp32"), SILENT)
     assert fingerprint(list(job.module.parameters())) == before
-
-
-def test_a_stage_hands_on_the_average_of_its_weights(tmp_path: Path) -> None:
-    job, weights = Toy(), []
-    schedule = Schedule(steps=40, batch=1, lr=0.01, warmup=1, average=0.9, clip=100.0)
-    stage = Stage("toy", schedule, tmp_path, precision="fp32", save_every=10)
-    fit(job, stage, lambda *_: weights.append(float(job.module.weight.detach())))
-    average = 0.0
-    for step, weight in enumerate(weights):
-        decay = min(0.9, (step + 1) / (step + 10))
-        average = decay * average + (1 - decay) * weight
-    assert float(job.module.weight.detach()) == pytest.approx(average, rel=1e-5)
-    assert average != pytest.approx(weights[-1], rel=1e-3) and not job.module.training
-
-
-def test_the_learning_rate_rises_and_falls() -> None:
-    schedule = Schedule(steps=1000, batch=1, lr=1.0, warmup=100, floor=0.02)
-    rates = [schedule.rate(step) for step in range(1000)]
-    assert rates[0] == pytest.approx(0.01) and max(rates) == pytest.approx(0.976, abs=0.01)
-    assert rates[:97] == sorted(rates[:97]) and rates[100:] == sorted(rates[100:])[::-1]
-    assert rates[-1] == pytest.approx(0.02, abs=1e-3)
 
 
 def test_examples_of_every_task(data: MotionText) -> None:
@@ -331,9 +349,42 @@ def test_the_words_of_a_mirrored_clip_are_mirrored_too(data: MotionText) -> None
     assert seen == {True, False}
 
 
-def test_a_folder_in_use_is_not_written_over(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_not_written_over(data, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="not the folder of a run"):
+        train(tiny(), data.folder, tmp_path / "other", SILENT)
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "vae.jsonl").write_text("{}")
+    (tmp_path / "run" / "run.json").write_text("{}")
     with pytest.raises(InputError, match="--resume"):
-        train(tiny(), tmp_path / "set", tmp_path / "run", quiet)
-    assert (tmp_path / "run" / "vae.jsonl").read_text() == "{}"
+        train(tiny(), data.folder, tmp_path / "run", SILENT)
+    assert (tmp_path / "run" / "run.json").read_text() == "{}"
+
+
+def test_a_changed_recipe_is_refused_key_by_key(data, tmp_path: Path) -> None:
+    """A run goes on as it began, unless what changed is named."""
+    recipe, run, resume = replace(tiny(2), stages=()), tmp_path / "run", Upkeep(resume=True)
+    train(recipe, data.folder, run, SILENT)
+    longer = replace(
+        recipe, vae=replace(recipe.vae, schedule=replace(recipe.vae.schedule, steps=3))
+    )
+    with pytest.raises(InputError, match=r"recipe\.vae\.schedule\.steps: 2 -> 3") as refused:
+        train(longer, data.folder, run, SILENT, resume)
+    assert "--allow-config-change" in refused.value.hint
+    with pytest.raises(InputError, match="schedule.steps"):
+        train(longer, data.folder, run, SILENT, replace(resume, allow=("recipe.vae.loss",)))
+    allowed = replace(resume, save_every=7, allow=("recipe.vae.schedule.steps",))
+    train(longer, data.folder, run, SILENT, allowed)
+    assert Stage("vae", longer.vae.schedule, run).states.steps()[-1] == 3
+    train(longer, data.folder, run, SILENT, resume)  # the change is now what the run is
+
+
+def test_two_runs_do_not_share_a_folder(data, tmp_path: Path) -> None:
+    with held(tmp_path / "run"):
+        script = "import sys; from motiongpt3.training.folder import held\n"
+        script += "from pathlib import Path\nwith held(Path(sys.argv[1])): pass"
+        program = [sys.executable, "-c", script, str(tmp_path / "run")]
+        second = subprocess.run(program, capture_output=True, text=True)
+        assert second.returncode and "another run is at work here" in second.stderr
+        assert str(os.getpid()) in second.stderr
+    assert subprocess.run(program).returncode == 0, "a lock does not outlive its process"

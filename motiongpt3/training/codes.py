@@ -1,34 +1,78 @@
-"""Codes of whole clips, made once per set and codec instead of at every step.
+"""What a frozen codec knows of clips: of whole ones made once per set and codec, not at every step.
 
-Shapes: N clips, Z size of a latent, C ids of the longest clip.
+A *posterior* is a VAE's mean and log-variance side by side, or the ids of a VQ-VAE; it becomes a
+code when it is used.
+
+Shapes: N clips, P numbers of a posterior: 2 Z for a code of size Z, or C ids of the longest clip.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
 from motiongpt3.data.dataset import MotionText, pad
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.model.checkpoint import MotionCodec
 from motiongpt3.model.heads import Codes
+from motiongpt3.model.vae import Gaussian, MotionVAE
+from motiongpt3.model.vq import NO_CODE
 
-_BATCH = 64
+BATCH = 64
+"""Clips of a set that are encoded together."""
+_LAYOUT = b"posteriors 1"
+"""Changes when files of posteriors do, so that no other layout is taken for this one."""
+
+
+class Encoder:
+    """A codec that is not trained, for clips as a set stores them."""
+
+    def __init__(self, codec: MotionCodec, data: MotionText):
+        self.codec = codec.eval()
+        self.device = next(codec.parameters()).device
+        self.mean = torch.tensor(data.mean, device=self.device)
+        self.std = torch.tensor(data.std, device=self.device)
+
+    @torch.no_grad()
+    def posteriors(self, clips: Sequence[Float[np.ndarray, "_ F"]]) -> Shaped[Tensor, "N P"]:
+        """One row per clip, all made together."""
+        padded, frames = pad(list(clips))
+        features = (torch.from_numpy(padded).to(self.device) - self.mean) / self.std
+        length = torch.from_numpy(frames).to(self.device)
+        if not isinstance(self.codec, MotionVAE):
+            return self.codec.to_codes(features, length)
+        posterior = self.codec.encode(features, length)
+        return torch.cat([posterior.mean, posterior.log_variance], 1).flatten(1).float()
+
+    def codes(
+        self,
+        posteriors: Sequence[Shaped[Tensor, " _"]],
+        generators: Sequence[Generator] | None = None,
+    ) -> Codes:
+        """Codes of posteriors: means, or draws where there are generators; ids stay ids."""
+        rows = nn.utils.rnn.pad_sequence(list(posteriors), True, NO_CODE)
+        if not isinstance(self.codec, MotionVAE):
+            return rows
+        mean, log_variance = rows.unflatten(1, (2, 1, -1)).unbind(1)
+        if generators is not None:
+            mean = Gaussian(mean, log_variance).sample(generators)
+        return mean.flatten(1)
 
 
 class ClipCodes:
-    """What a frozen codec makes of every clip of a set and of its mirror image."""
+    """The posteriors of every clip of a set and of its mirror image."""
 
-    def __init__(self, plain: Codes, mirrored: Codes):
+    def __init__(self, plain: Shaped[Tensor, "N P"], mirrored: Shaped[Tensor, "N P"]):
         self.both = (plain, mirrored)
 
-    def of(self, clip: int, mirrored: bool) -> Tensor:
-        """One clip's code (Z,) or (C,)."""
+    def of(self, clip: int, mirrored: bool) -> Shaped[Tensor, " P"]:
+        """One clip's."""
         return self.both[mirrored][clip]
 
 
@@ -38,7 +82,7 @@ def clip_codes(
     folder: Path,
     progress: Callable[[int, int], None] = lambda done, clips: None,
 ) -> ClipCodes:
-    """The codes of a set, read from `folder` where a run has made them before.
+    """The posteriors of a set, read from `folder` where a run has made them before.
 
     The file is named after the codec's weights and the set's content, so it is never another's.
 
@@ -50,38 +94,32 @@ def clip_codes(
     """
     path = folder / f"codes-{_fingerprint(codec, data)}.safetensors"
     if not path.is_file():
-        codes = _encoded(codec, data, progress)
+        made = _made(Encoder(codec, data), data, progress)
         with atomic_write(path) as temporary:
-            temporary.write_bytes(to_bytes(codes))
-    codes = load_file(path)
+            temporary.write_bytes(to_bytes(made))
+    known = load_file(path)
     device = next(codec.parameters()).device
-    return ClipCodes(codes["plain"].to(device), codes["mirrored"].to(device))
+    return ClipCodes(known["plain"].to(device), known["mirrored"].to(device))
 
 
-@torch.no_grad()
-def _encoded(
-    codec: MotionCodec, data: MotionText, progress: Callable[[int, int], None]
+def _made(
+    encoder: Encoder, data: MotionText, progress: Callable[[int, int], None]
 ) -> dict[str, Tensor]:
-    codec.eval()
-    device = next(codec.parameters()).device
-    mean, std = (torch.tensor(s, device=device) for s in (data.mean, data.std))
     order = np.argsort(data.lengths(), kind="stable")[::-1]  # the longest decide how wide ids are
-    codes: dict[str, Tensor] = {}
+    every: dict[str, Tensor] = {}
     for name, mirrored in (("plain", False), ("mirrored", True)):
-        for at in range(0, len(order), _BATCH):
-            rows = order[at : at + _BATCH]
-            padded, length = pad([data.features(int(i), mirrored) for i in rows])
-            features = (torch.from_numpy(padded).to(device) - mean) / std
-            made = codec.to_codes(features, torch.from_numpy(length).to(device)).cpu()
-            if name not in codes:
-                codes[name] = made.new_full((len(order), made.shape[1]), -1)
-            codes[name][torch.from_numpy(rows.copy()), : made.shape[1]] = made
+        for at in range(0, len(order), BATCH):
+            rows = order[at : at + BATCH]
+            made = encoder.posteriors([data.features(int(i), mirrored) for i in rows]).cpu()
+            if name not in every:
+                every[name] = made.new_full((len(order), made.shape[1]), NO_CODE)
+            every[name][torch.from_numpy(rows.copy()), : made.shape[1]] = made
             progress(len(order) * mirrored + at + len(rows), 2 * len(order))
-    return codes
+    return every
 
 
 def _fingerprint(codec: MotionCodec, data: MotionText) -> str:
-    digest = hashlib.sha256(str(data.manifest["sha256"]).encode())
+    digest = hashlib.sha256(_LAYOUT + str(data.manifest["sha256"]).encode())
     digest.update(",".join(record.id for record in data.records).encode())
     for name, tensor in sorted(codec.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())

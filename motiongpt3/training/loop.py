@@ -1,215 +1,198 @@
 """The training loop: steps, learning rate, log, and states from which a run goes on exactly.
 
-Everything random about a step is a function of (seed, step), so a state holds weights, their
-average, the optimiser's moments and the step, and nothing else.
+Everything random about a step is a function of (seed, step, row of the batch), so a state holds
+weights, their average, the optimiser's moments and the step, and nothing else; and what is learned
+does not depend on how many processes or workers share the work.
 """
 
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save as to_bytes
-from torch import Tensor, nn
 
-from motiongpt3.errors import InputError, NonFiniteError
-from motiongpt3.formats.files import atomic_write
-
-Precision = Literal["auto", "fp32", "bf16"]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast one stage trains."""
-
-    steps: int
-    batch: int
-    lr: float
-    warmup: int = 100
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    average: float = 0.998
-    """Decay of the running average of the weights, which is what a stage hands on."""
-    floor: float = 0.02
-    """Learning rate at the end, as a share of `lr`."""
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a step: linear warm-up, then half a cosine."""
-        done = step / max(1, self.steps)
-        cosine = self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
-        return self.lr * min(1.0, (step + 1) / self.warmup) * cosine
+from motiongpt3.errors import InputError, NonFiniteError, StoppedError
+from motiongpt3.training.checks import Checked
+from motiongpt3.training.engine import Engine, Losses
+from motiongpt3.training.feed import batches
+from motiongpt3.training.job import Job
+from motiongpt3.training.memory import Memory
+from motiongpt3.training.stage import Stage, Watch, use_bf16
+from motiongpt3.training.stopping import SIGNALS
 
 
-@runtime_checkable
-class Job(Protocol):
-    """What a stage trains and how it fares on a step."""
+class Fit:
+    """One stage at work."""
 
-    @property
-    def module(self) -> nn.Module:
-        """Everything a state must hold."""
-        ...
+    def __init__(self, job: Job, stage: Stage, watch: Watch, engine: Engine):
+        self.job, self.stage, self.watch, self.engine = job, stage, watch, engine
+        slices = stage.schedule.parts * engine.ranks
+        if stage.schedule.batch < slices:
+            raise InputError(
+                f"a batch of {stage.schedule.batch} for {slices} parts and processes",
+                where=stage.name,
+                hint="a larger batch, fewer parts or fewer processes",
+            )
+        job.parameters()  # says what is frozen, which the engine must know before it divides
+        self.losses: Losses = engine.wrapped(job)
+        self.memory = Memory(job, stage.schedule.lr)
+        kind = engine.device.type
+        bf16 = use_bf16(stage.precision, kind)
+        self.autocast = torch.autocast(kind, torch.bfloat16, enabled=bf16)
+        self.skipped = 0
 
-    def parameters(self) -> Sequence[tuple[Sequence[nn.Parameter], float]]:
-        """Groups of trained weights, each with a factor on the learning rate."""
-        ...
+    def run(self) -> None:
+        """All steps from the last state on; averaged weights are left in the module."""
+        first, schedule = self._resume(), self.stage.schedule
+        parts = [self.engine.rows(schedule.batch, n, schedule.parts) for n in range(schedule.parts)]
+        steps = range(first, schedule.steps)
+        fed = batches(self.job, steps, parts, self.stage.upkeep.workers)
+        if first == 0:
+            self._check(0)
+        self.job.module.train()
+        with self._log(first) as write:
+            before = time.monotonic()
+            for step, content in zip(steps, fed, strict=True):
+                record, stop = self._step(step, content)
+                seconds = time.monotonic() - before
+                speed = {"steps_per_s": 1 / seconds, "samples_per_s": schedule.batch / seconds}
+                record = {"step": step, "lr": schedule.rate(step), **speed, **record}
+                write(record)
+                self._after(step + 1, record, stop)
+                before = time.monotonic()  # saving and looking are not counted as training
+        self.memory.settle()
+        self.job.module.eval()
 
-    def losses(self, step: int) -> Mapping[str, Tensor]:
-        """Named losses of a step's batch; "loss" is the one that is minimised."""
-        ...
+    def _after(self, done: int, record: Mapping[str, float], stop: int) -> None:
+        """What follows a step: a word, a state, a validation, or the end if a signal has come."""
+        upkeep, last = self.stage.upkeep, done == self.stage.schedule.steps
+        if self.engine.first:
+            self.watch.report(self.stage.name, done, self.stage.schedule.steps, record)
+        if stop or last or done % upkeep.save_every == 0:
+            self._save(done)
+        if stop:
+            raise StoppedError(stop, f"{self.stage.name}, step {done}")
+        if last or done % upkeep.check_every == 0:
+            self._check(done)
 
-    def samples(self, step: int) -> list[str]:
-        """Names of the clips in a step's batch."""
-        ...
+    def _check(self, done: int) -> None:
+        """Let somebody look at the averaged weights. Shards cannot be looked at."""
+        stage, check = self.stage, self.watch.check
+        if check is None or stage.bundle is None or self.engine.shards(self.job):
+            return
+        if self.engine.first:
+            with self.memory.averaged():
+                stage.bundle.vae.eval()
+                stage.bundle.network.eval()
+                check(Checked(stage.name, done, stage.bundle, stage.folder))
+        self.job.module.train()
+
+    def _step(self, step: int, content: Sequence[Any]) -> tuple[dict[str, float], int]:
+        """One step; its losses over the whole batch, and the signal that has come, if any."""
+        torch.manual_seed(self.stage.seed * 1_000_003 + step + (self.engine.rank << 40))
+        names, optimizer = list(self.job.terms), self.memory.optimizer
+        own = [sum(batch.counts.get(name, 0) for batch in content) for name in names]
+        total = dict(zip(names, self.engine.sum(own), strict=True))
+        optimizer.zero_grad(set_to_none=True)
+        sums = dict.fromkeys(names, 0.0)
+        for number, batch in enumerate(content):
+            last = number + 1 == len(content)
+            with self.engine.syncing(self.losses, self.job, last):
+                self._backward(batch, total, sums)
+        norm = float(self.memory.clip(self.stage.schedule.clip))
+        came = [float(self.watch.stopping.signal == number) for number in SIGNALS]
+        values = self.engine.sum([*sums.values(), *came])
+        stop = next((n for n, at in zip(SIGNALS, values[len(names) :], strict=True) if at), 0)
+        record = {n: v / total[n] for n, v in zip(names, values, strict=False) if total[n]}
+        loss = sum(self.job.terms[name] * value for name, value in record.items())
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            self._leave_out(step, loss, norm)
+            return {"skipped": 1.0}, stop
+        self.skipped = 0
+        self.memory.step(self.stage.schedule, step)
+        return {"loss": loss, **record, "gradient": norm}, stop
+
+    def _backward(self, batch: Any, total: Mapping[str, float], sums: dict[str, float]) -> None:
+        with self.autocast:
+            terms = self.losses(batch)
+        # Processes average their gradients: each counts its terms by its share of the whole batch.
+        shares = {name: batch.counts[name] * self.engine.ranks / total[name] for name in terms}
+        weights = self.job.terms
+        loss = sum(weights[name] * shares[name] * term for name, term in terms.items())
+        torch.as_tensor(loss).backward()
+        for name, term in terms.items():
+            sums[name] += float(term.detach()) * batch.counts[name]
+
+    def _leave_out(self, step: int, loss: float, norm: float) -> None:
+        self.skipped += 1
+        if self.skipped > self.stage.upkeep.skip_nonfinite:
+            raise NonFiniteError(
+                f"loss {loss}, gradient {norm}; clips {', '.join(self.job.samples(step))}",
+                where=f"{self.stage.name}, step {step}",
+                hint="the weights are those before this step",
+            )
+
+    def _resume(self) -> int:
+        """Take up the newest state that is whole; the number of steps it has behind it."""
+        self.engine.first_does(self._prepare)
+        found = self.stage.states.newest(self.watch.warn if self.engine.first else _nothing)
+        if found is None:
+            return 0
+        step, place = found
+        self.memory.restore(place, self.engine)
+        return step
+
+    def _prepare(self) -> None:
+        states = self.stage.states
+        states.folder.mkdir(parents=True, exist_ok=True)
+        states.clear()
+        states.check_space(self.memory.size, self.watch.warn)
+
+    def _save(self, step: int) -> None:
+        states, shards = self.stage.states, self.engine.shards(self.job)
+        self.engine.agree(self.memory.unfit(self.stage.name))
+        self.engine.first_does(lambda: states.begin(step))
+        self.memory.write(states.part(step), self.engine, shards)
+        self.engine.first_does(lambda: states.finish(step))
+
+    @contextmanager
+    def _log(self, first: int) -> Iterator[Callable[[Mapping[str, float]], None]]:
+        """One JSON object per step. Lines of steps that are done again are dropped."""
+        if not self.engine.first:
+            yield lambda record: None
+            return
+        path = self.stage.folder / "log.jsonl"
+        kept = [line for line in _lines(path) if line["step"] < first]
+        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        with open(path, "a", encoding="utf-8", buffering=1) as file:
+            yield lambda record: print(json.dumps(record), file=file)
 
 
-Report = Callable[[str, int, int, Mapping[str, float]], None]
-"""Called with stage, step, steps and the latest losses."""
+def _nothing(_: str) -> None:
+    """What all processes but the first say."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A named stretch of training, kept in its own folder of the run."""
-
-    name: str
-    schedule: Schedule
-    folder: Path
-    seed: int = 0
-    precision: Precision = "auto"
-    save_every: int = 100
-    """Steps between states."""
-
-    @property
-    def state(self) -> Path:
-        """Where the stage can be resumed from."""
-        return self.folder / f"{self.name}.state.safetensors"
-
-    @property
-    def finished(self) -> bool:
-        """True once all steps are done."""
-        return self.state.is_file() and _step_of(self.state) >= self.schedule.steps
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a log; a kill may have torn the last one."""
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.endswith("}"):
+                yield json.loads(line)
 
 
-def fit(job: Job, stage: Stage, report: Report) -> None:
+def fit(job: Job, stage: Stage, watch: Watch, engine: Engine | None = None) -> None:
     """Run a stage from its last state, or from the start; the averaged weights are left in the
     module.
 
     Raises:
         InputError: when the last state is of a model of other sizes.
+        CorruptError: when no state of the stage is whole.
         NonFiniteError: when a loss or gradient is not finite; weights stay those before the step.
-        ResourceError: when a state cannot be written.
+        ResourceError: when a state cannot be written, or a data worker dies.
+        StoppedError: when a signal came; the state is saved.
     """
-    schedule = stage.schedule
-    groups: list[dict[str, Any]] = [
-        {"params": list(weights), "factor": factor} for weights, factor in job.parameters()
-    ]
-    optimizer = torch.optim.AdamW(groups, schedule.lr, (0.9, 0.99), weight_decay=0.0, fused=True)
-    trained = [p for group in groups for p in group["params"]]
-    average = [p.detach().clone() for p in trained]
-    first = _restore(stage.state, job.module, optimizer, average) if stage.state.is_file() else 0
-    stage.folder.mkdir(parents=True, exist_ok=True)
-    device = next(job.module.parameters()).device.type
-    autocast = torch.autocast(device, torch.bfloat16, enabled=use_bf16(stage.precision, device))
-    job.module.train()
-    started = time.monotonic()
-    with open(stage.folder / f"{stage.name}.jsonl", "a", encoding="utf-8") as log:
-        for step in range(first, schedule.steps):
-            losses = _step(job, optimizer, stage, step, autocast)
-            decay = min(schedule.average, (step + 1) / (step + 10))
-            torch._foreach_lerp_(average, [p.detach() for p in trained], 1 - decay)
-            rate = (step + 1 - first) / (time.monotonic() - started)
-            record = {"step": step, "lr": schedule.rate(step), "steps_per_s": rate, **losses}
-            log.write(json.dumps(record) + "\n")
-            report(stage.name, step + 1, schedule.steps, record)
-            if (step + 1) % stage.save_every == 0 or step + 1 == schedule.steps:
-                log.flush()
-                _save(stage.state, job.module, optimizer, average, step + 1)
-    with torch.no_grad():
-        for weight, mean in zip(trained, average, strict=True):
-            weight.copy_(mean)
-    job.module.eval()
-
-
-def _step(
-    job: Job, optimizer: torch.optim.AdamW, stage: Stage, step: int, autocast: torch.autocast
-) -> dict[str, float]:
-    torch.manual_seed(stage.seed * 1_000_003 + step)  # dropout and noise of this step
-    with autocast:
-        losses = job.losses(step)
-    for group in optimizer.param_groups:
-        group["lr"] = stage.schedule.rate(step) * group["factor"]
-    optimizer.zero_grad(set_to_none=True)
-    losses["loss"].backward()
-    weights = [p for group in optimizer.param_groups for p in group["params"]]
-    norm = nn.utils.clip_grad_norm_(weights, stage.schedule.clip)
-    values = {name: float(loss.detach()) for name, loss in losses.items()}
-    if not math.isfinite(values["loss"]) or not math.isfinite(float(norm)):
-        raise NonFiniteError(
-            f"loss {values['loss']}, gradient {float(norm)}; clips {', '.join(job.samples(step))}",
-            where=f"{stage.name}, step {step}",
-            hint="the state before this step is kept",
-        )
-    optimizer.step()
-    return values
-
-
-def use_bf16(precision: Precision, device: str) -> bool:
-    """Whether to compute in bfloat16; "auto" times one product, since not every CPU gains."""
-    if precision != "auto" or device != "cpu":
-        return precision != "fp32"
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        a = torch.ones(768, 768, dtype=dtype)
-        torch.mm(a, a)
-        start = time.perf_counter()
-        for _ in range(5):
-            torch.mm(a, a)
-        seconds[dtype] = time.perf_counter() - start
-    return seconds[torch.bfloat16] < 0.7 * seconds[torch.float32]
-
-
-def _save(
-    path: Path, module: nn.Module, optimizer: torch.optim.AdamW, average: list[Tensor], step: int
-) -> None:
-    tensors = {f"weights.{k}": v for k, v in module.state_dict().items()}
-    tensors |= {f"average.{i}": v for i, v in enumerate(average)}
-    for i, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"moments.{i}.{k}": v for k, v in moments.items()}
-    tensors = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(to_bytes(tensors, {"step": str(step)}))
-
-
-def _restore(
-    path: Path, module: nn.Module, optimizer: torch.optim.AdamW, average: list[Tensor]
-) -> int:
-    with safe_open(path, "pt") as file:
-        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-    weights = {k.removeprefix("weights."): v for k, v in tensors.items() if k[:8] == "weights."}
-    own = {k: v.shape for k, v in module.state_dict().items()}
-    if {k: v.shape for k, v in weights.items()} != own:
-        raise InputError(
-            "weights of other sizes than those to train",
-            where=str(path),
-            hint="resume with the recipe and the set the run began with, or take a new folder",
-        )
-    module.load_state_dict(weights)
-    for i, mean in enumerate(average):
-        mean.copy_(tensors[f"average.{i}"])
-    state: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        kind, _, rest = name.partition(".")
-        if kind == "moments":
-            index, _, field = rest.partition(".")
-            state.setdefault(int(index), {})[field] = tensor
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return _step_of(path)
-
-
-def _step_of(path: Path) -> int:
-    with safe_open(path, "pt") as file:
-        return int(file.metadata()["step"])
+    Fit(job, stage, watch, engine or Engine(next(job.module.parameters()).device)).run()

@@ -6,8 +6,8 @@ from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import GPTConfig
 from motiongpt3.model.vae import VAEConfig
 from motiongpt3.training.language import LanguageStage
-from motiongpt3.training.loop import Schedule
 from motiongpt3.training.recipe import LanguageRecipe, Recipe, VAERecipe
+from motiongpt3.training.stage import Schedule
 from motiongpt3.training.turns import Wording
 
 _NANO_SOURCES = (

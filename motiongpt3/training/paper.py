@@ -11,8 +11,8 @@ from motiongpt3.data.tasks import Task
 from motiongpt3.model.bimodal import BimodalConfig
 from motiongpt3.model.vae import VAEConfig
 from motiongpt3.training.language import LanguageStage
-from motiongpt3.training.loop import Schedule
 from motiongpt3.training.recipe import LanguageRecipe, Recipe, VAERecipe
+from motiongpt3.training.stage import Schedule
 from motiongpt3.training.turns import Cuts, Shares, Wording
 from motiongpt3.training.vae import VAELoss
 

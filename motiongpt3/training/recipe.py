@@ -6,10 +6,11 @@ It is a frozen tree of configs; `dataclasses.replace` or the command line makes 
 from dataclasses import dataclass, field, replace
 
 from motiongpt3.model.bimodal import BimodalConfig
+from motiongpt3.model.gpt import layer_set
 from motiongpt3.model.vae import VAEConfig
 from motiongpt3.model.vq import VQConfig
 from motiongpt3.training.language import LanguageStage
-from motiongpt3.training.loop import Precision, Schedule
+from motiongpt3.training.stage import Precision, Schedule
 from motiongpt3.training.vae import VAELoss
 
 
@@ -24,6 +25,9 @@ class VAERecipe:
     """How far rare classes are drawn more often: 0 as in the data, 1 all classes alike."""
     spline_batches: int = 400
     """Batches the linear path is fitted on."""
+    trained: str = ""
+    """File of a VAE of the paper's size that is taken over as it is, MLD's release for example. The
+    paper begins that way; without it the VAE is trained first."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Recipe:
     vae: VAERecipe
     model: BimodalConfig
     stages: tuple[LanguageRecipe, ...]
+    meeting: str = ""
+    """Name of the layers in which text and motion meet, as the paper's ablation has it: "last5",
+    "odd" ... (`model.gpt.layer_set`); without it, `model.gpt.cross_modal_layers` says."""
     vocab: int = 2048
     """Size of the BPE learned from captions and templates."""
     gpt2: str = ""
@@ -64,6 +71,8 @@ class Recipe:
     def sizes(self, vocab: int) -> BimodalConfig:
         """The language model's sizes, as far as the codec, the text and each other decide them."""
         codec, gpt = self.vae.config, replace(self.model.gpt, vocab=vocab)
+        if self.meeting:
+            gpt = replace(gpt, cross_modal_layers=layer_set(self.meeting, gpt.layers))
         if isinstance(codec, VQConfig):
             return replace(self.model, gpt=gpt, codebook=codec.codebook)
         latent = codec.latents * codec.width

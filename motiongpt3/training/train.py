@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,13 +18,22 @@ from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.checkpoint import Bundle, MotionCodec, fill, motion_codec, save
 from motiongpt3.model.gpt2 import load_gpt2, read_gpt2
 from motiongpt3.model.heads import LatentHeads
+from motiongpt3.model.official import read_vae
 from motiongpt3.model.tokenizer import GPT2_VOCABULARY, Tokenizer
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.training.codes import ClipCodes, clip_codes
+from motiongpt3.training.engine import Engine, full, processes
+from motiongpt3.training.folder import NAME, describe, held, read
+from motiongpt3.training.folder import begin as begin_run
+from motiongpt3.training.job import Job
 from motiongpt3.training.language import LanguageJob
-from motiongpt3.training.loop import Report, Schedule, Stage, fit
+from motiongpt3.training.loop import fit
 from motiongpt3.training.recipe import LanguageRecipe, Recipe
+from motiongpt3.training.stage import Precision, Schedule, Stage, Upkeep, Watch, use_bf16
+from motiongpt3.training.states import States
 from motiongpt3.training.vae import VAEJob
+
+USUAL = Upkeep()
 
 
 @dataclass(frozen=True)
@@ -33,13 +43,21 @@ class Run:
     recipe: Recipe
     data: MotionText
     folder: Path
-    report: Report
-    device: torch.device
+    watch: Watch
+    upkeep: Upkeep
+    engine: Engine
 
-    def stage(self, name: str, schedule: Schedule, number: int) -> Stage:
-        """A stage's place in the run; stages have seeds of their own."""
-        recipe = self.recipe
-        return Stage(name, schedule, self.folder, recipe.seed * 100 + number, recipe.precision)
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+        return self.engine.device
+
+    def fit(self, job: Job, named: tuple[str, Schedule, int], bundle: Bundle) -> None:
+        """Run one stage, given its name, schedule and number; stages have seeds of their own."""
+        name, schedule, number = named
+        recipe, seed = self.recipe, self.recipe.seed * 100 + number
+        stage = Stage(name, schedule, self.folder, seed, recipe.precision, self.upkeep, bundle)
+        fit(job, stage, self.watch, self.engine)
 
     def order(
         self, batch: int, weights: Float[np.ndarray, "N"], number: int, pool: int = 1
@@ -52,88 +70,132 @@ def train(
     recipe: Recipe,
     data: Path,
     out: Path,
-    report: Report,
-    resume: bool = False,
+    watch: Watch,
+    upkeep: Upkeep = USUAL,
     start: Bundle | None = None,
 ) -> Path:
-    """Train every stage, on a GPU if there is one, and write the model.
+    """Train every stage, on GPUs if there are any, and write the model.
+
+    Under torchrun several processes share the work; the model is the one that a single process
+    would make, to rounding.
 
     Args:
         data: a processed set (`motiongpt3 data prepare`).
         out: folder of the run; the model is written to `out/model`.
-        resume: go on from the last state of each stage; without it the folder must be new.
         start: a model to begin with: its codec and vocabulary stay, its weights go on.
 
     Raises:
-        InputError: when the run folder is in use and `resume` is not asked for.
-        NonFiniteError, ResourceError: see `fit`.
+        InputError: when the run folder is in use, or was begun with other values.
+        NonFiniteError, ResourceError, StoppedError, CorruptError: see `fit`.
     """
-    if out.exists() and any(out.iterdir()) and not resume:
-        raise InputError("holds a run already", where=str(out), hint="--resume goes on with it")
-    out.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    run = Run(recipe, MotionText(data, "train"), out, report, device)
-    model, vae, tokenizer = _begun(run) if start is None else _begun_from(run, start)
-    cache = data if os.access(data, os.W_OK) else out
-    codes = clip_codes(vae, run.data, cache)
+    with ExitStack() as stack:
+        stack.enter_context(watch.stopping)
+        engine = stack.enter_context(processes(upkeep.spread))
+        text = MotionText(data, "train")
+        recipe = replace(recipe, precision=_settled(recipe, out, engine))
+        described = {**describe(recipe, text.manifest, engine.device), **_origin(start)}
+
+        def begin() -> None:
+            stack.enter_context(held(out))
+            begin_run(out, described, upkeep.resume, upkeep.allow)
+
+        engine.first_does(begin)
+        run = Run(recipe, text, out, watch, upkeep, engine)
+        return _trained(run, start)
+
+
+def _trained(run: Run, start: Bundle | None) -> Path:
+    data, recipe = run.data, run.recipe
+    if start is None:
+        tokenizer = begin_tokenizer(run)
+        vae, model = begin_codec(run), _language_model(recipe, tokenizer)
+    else:
+        tokenizer, vae = start.tokenizer, start.vae
+        data.mean, data.std = start.mean, start.std  # what its codec was taught to read
+        model = Bimodal(recipe.sizes(tokenizer.text_vocab))
+        fill(model, "", start.network.state_dict())
+    vae, model = vae.to(run.device), model.to(run.device)
+    bundle = Bundle(vae, model, tokenizer, data.mean, data.std, _card(run, start))
+    if start is None:
+        train_vae(run, bundle)
+    codes = _codes(run, vae)
     for number, language in enumerate(recipe.stages, 1):
-        train_stage(run, (model, vae, tokenizer), (language, number), codes)
-    mean, std = (run.data.mean, run.data.std) if start is None else (start.mean, start.std)
-    return save(Bundle(vae, model, tokenizer, mean, std, _card(run, start)), out / "model")
+        train_stage(run, bundle, (language, number), codes)
+    whole = {name: full(tensor) for name, tensor in model.state_dict().items()}
+    if run.engine.ranks > 1:  # shards and their hooks stay behind
+        fresh = Bimodal(model.config)
+        fill(fresh, "", {name: tensor.cpu() for name, tensor in whole.items()})
+        bundle = replace(bundle, network=fresh)
+    run.engine.first_does(lambda: save(bundle, run.folder / "model"))
+    return run.folder / "model"
 
 
-Parts = tuple[Bimodal, MotionCodec, Tokenizer]
+def _settled(recipe: Recipe, out: Path, engine: Engine) -> Precision:
+    """The precision in which the run computes: what it was begun with decides over "auto"."""
+    if recipe.precision != "auto":
+        return recipe.precision
+    if (out / NAME).is_file():
+        begun: Precision = read(out)["recipe"]["precision"]
+        return begun
+    (votes,) = engine.sum([float(use_bf16("auto", engine.device.type))])
+    return "bf16" if votes == engine.ranks else "fp32"
 
 
-def _begun(run: Run) -> Parts:
-    """A fresh language model around a codec that is trained first."""
-    tokenizer = _tokenizer(run)
-    vae = train_vae(run)
-    model = _language_model(run.recipe, tokenizer).to(run.device)
-    if isinstance(vae, MotionVAE) and isinstance(model.heads, LatentHeads):
-        model.heads.set_spread(latent_spread(vae, run))
-    return model, vae, tokenizer
+def _codes(run: Run, vae: MotionCodec) -> ClipCodes:
+    """Codes of the set's clips, made by one process; beside the set if that can be written."""
+    folder = run.data.folder if os.access(run.data.folder, os.W_OK) else run.folder
+
+    def progress(done: int, clips: int) -> None:
+        run.watch.stopping.check(f"encoding clips, {done} of {clips}")
+
+    run.engine.first_does(lambda: clip_codes(vae, run.data, folder, progress))
+    return clip_codes(vae, run.data, folder, progress)
 
 
-def _begun_from(run: Run, start: Bundle) -> Parts:
-    """The language model of another, in the sizes and with the training values of the recipe."""
-    model = Bimodal(run.recipe.sizes(start.tokenizer.text_vocab))
-    fill(model, "", start.network.state_dict())
-    return model.to(run.device), start.vae.to(run.device), start.tokenizer
-
-
-def train_vae(run: Run) -> MotionCodec:
-    """The first stage."""
+def begin_codec(run: Run) -> MotionCodec:
+    """The codec a run begins with: fresh, or taken over from a release."""
     recipe = run.recipe.vae
+    if recipe.trained:
+        vae = read_vae(Path(recipe.trained))
+        if vae.config != recipe.config:
+            raise InputError(
+                f"is of size {vae.config}, the recipe asks for {recipe.config}",
+                where=recipe.trained,
+                hint="a released VAE goes with the paper's recipes",
+            )
+        return vae
     torch.manual_seed(run.recipe.seed)
     # The data says how many numbers a frame has: the same recipe makes models of either skeleton.
-    config = replace(recipe.config, features=run.data.skeleton.dim)
-    vae = motion_codec(config).to(run.device)
-    order = run.order(recipe.schedule.batch, run.data.weights(recipe.balance), 0, pool=8)
-    job = VAEJob(vae, run.data, order, recipe.loss)
-    stage = run.stage("vae", recipe.schedule, 0)
-    if not stage.state.is_file():
-        job.fit_spline(recipe.spline_batches)
-    fit(job, stage, run.report)
-    return vae
+    return motion_codec(replace(recipe.config, features=run.data.skeleton.dim))
+
+
+def train_vae(run: Run, bundle: Bundle) -> None:
+    """The first stage, and what the language model must know of its latents."""
+    recipe, vae = run.recipe.vae, bundle.vae
+    if not recipe.trained:
+        order = run.order(recipe.schedule.batch, run.data.weights(recipe.balance), 0, pool=8)
+        job = VAEJob(vae, run.data, order, recipe.loss)
+        if not States(run.folder / "vae" / "states").steps():
+            job.fit_spline(recipe.spline_batches)
+        run.fit(job, ("vae", recipe.schedule, 0), bundle)
+    if isinstance(vae, MotionVAE) and isinstance(bundle.network.heads, LatentHeads):
+        bundle.network.heads.set_spread(latent_spread(vae, run))
 
 
 def train_stage(
-    run: Run,
-    model: Parts,
-    numbered: tuple[LanguageRecipe, int],
-    codes: ClipCodes,
+    run: Run, bundle: Bundle, numbered: tuple[LanguageRecipe, int], codes: ClipCodes
 ) -> None:
     """One stage of the language model."""
     language, number = numbered
     weights = run.data.weights(language.balance, language.rare)
     order = run.order(language.schedule.batch, weights, number)
     torch.manual_seed(run.recipe.seed * 100 + number)
-    job = LanguageJob(model, run.data, order, language.stage, codes)
-    fit(job, run.stage(language.name, language.schedule, number), run.report)
+    job = LanguageJob(bundle, run.data, order, language.stage, codes)
+    run.fit(job, (language.name, language.schedule, number), bundle)
 
 
-def _tokenizer(run: Run) -> Tokenizer:
+def begin_tokenizer(run: Run) -> Tokenizer:
+    """GPT-2's vocabulary, or one learned from the set's captions and kept in the run's folder."""
     path = run.folder / "tokenizer.json"
     if run.recipe.gpt2:
         return Tokenizer.load(GPT2_VOCABULARY)
@@ -164,19 +226,23 @@ def _language_model(recipe: Recipe, tokenizer: Tokenizer) -> Bimodal:
 @torch.no_grad()
 def latent_spread(vae: MotionVAE, run: Run) -> Float[Tensor, " Z"]:
     """Standard deviation of every component of the VAE's latents."""
-    job = VAEJob(
-        vae, run.data, run.order(64, run.data.weights(), 99), replace(run.recipe.vae.loss, crop=0.0)
-    )
-    return torch.cat([vae.to_codes(*job.batch(step)) for step in range(64)]).std(0)
+    loss = replace(run.recipe.vae.loss, crop=0.0)
+    job = VAEJob(vae, run.data, run.order(64, run.data.weights(), 99), loss)
+    codes = [vae.to_codes(*job.normalised(job.whole(step))) for step in range(64)]
+    return torch.cat(codes).std(0)
+
+
+def _origin(start: Bundle | None) -> dict[str, object]:
+    return {} if start is None else {"begun_from": dict(start.card)}
 
 
 def _card(run: Run, start: Bundle | None) -> Mapping[str, object]:
     """What must be known about a model: what made it, and from what."""
-    begun = {} if start is None else {"begun_from": dict(start.card)}
     return {
-        **begun,
+        **_origin(start),
         "name": run.recipe.name,
         "command": f"motiongpt3 train {run.recipe.name}",
+        "stages": [stage.name for stage in run.recipe.stages],
         "seed": run.recipe.seed,
         "data_sha256": run.data.manifest["sha256"],
         "skeleton": run.data.skeleton.name,

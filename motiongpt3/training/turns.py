@@ -43,6 +43,7 @@ class Example:
     clip: int = 0
     mirrored: bool = False
     """Which clip it is of."""
+    task: Task = Task.PLAIN
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class TurnMaker:
         lengths = {name: len(motion) for name, motion in motions.items()}
         turn = Turn(render(question, values), render(answer, values), lengths)
         in_words = self.caption(index, mirrored, rng)
-        return Example(turn, motions, in_words, index, mirrored)
+        return Example(turn, motions, in_words, index, mirrored, task)
 
     def _template(self, task: Task, rng: np.random.Generator) -> Template:
         said = self.said[task].draw(rng)

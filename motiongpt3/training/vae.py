@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from motiongpt3.data.dataset import MotionText, Order, pad
 from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import MotionCodec
+from motiongpt3.model.noise import seeded
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.motion.features import features_to_joints, root_path
 from motiongpt3.motion.skeleton import skeleton_of
@@ -37,12 +38,34 @@ class VAELoss:
     """Frames of the shortest part."""
 
 
+@dataclass(frozen=True, eq=False)
+class VAEBatch:
+    """Clips of a step, as they are in the set or cut or mirrored."""
+
+    features: Float[np.ndarray, "B T F"]
+    """Not normalised."""
+    length: Int[np.ndarray, "B"]
+    seeds: tuple[int, ...]
+    """Of what is drawn from each clip's posterior."""
+
+    @property
+    def counts(self) -> dict[str, float]:
+        """Frames, steps between frames, or clips that a loss is the mean of."""
+        frames, clips = float(self.length.sum()), float(len(self.length))
+        by_frame = dict.fromkeys(("features", "joints", "path", "mpjpe_mm"), frames)
+        return {**by_frame, "steps": frames - clips, "latent": clips}
+
+
 class VAEJob:
     """One stage: all weights of the VAE, on clips drawn by weight, half of them mirrored."""
+
+    shardable: Sequence[nn.Module] = ()
 
     def __init__(self, vae: MotionCodec, data: MotionText, order: Order, loss: VAELoss):
         check_skeleton(vae, data)
         self.module, self.data, self.order, self.loss = vae, data, order, loss
+        names = ("features", "joints", "path", "steps", "latent")
+        self.terms = {**{name: getattr(loss, name) for name in names}, "mpjpe_mm": 0.0}
         self.device = vae.into.weight.device
         self.mean = torch.tensor(data.mean, device=self.device)
         self.std = torch.tensor(data.std, device=self.device)
@@ -55,22 +78,30 @@ class VAEJob:
         """Names of the clips in a step's batch."""
         return [self.data.records[i].id for i in self.order.clips(step)]
 
-    def losses(self, step: int) -> dict[str, Tensor]:
-        """Reconstruction through the codes of a step's batch."""
-        x, length = self.batch(step)
-        y, latent = self.module(x, length)
-        return reconstruction((y, x), length, (self.mean, self.std), self.loss, latent)
+    def losses(self, batch: VAEBatch) -> dict[str, Tensor]:
+        """Reconstruction through the codes of a batch."""
+        x, length = self.normalised(batch)
+        y, latent = self.module(x, length, seeded(batch.seeds))
+        return reconstruction((y, x), length, (self.mean, self.std), latent)
 
-    def batch(self, step: int) -> tuple[Float[Tensor, "B T F"], Int[Tensor, "B"]]:
-        """Normalised features of a step."""
-        rng = self.order.rng(step)
-        clips = []
-        for index in self.order.clips(step).tolist():
-            clip = self.data.features(index, mirrored=rng.random() < 0.5)
+    def draw(self, step: int, rows: range) -> VAEBatch:
+        """These rows of a step's clips."""
+        indices, clips, seeds = self.order.clips(step), [], []
+        for row in rows:
+            rng = self.order.rng(step, row)
+            clip = self.data.features(int(indices[row]), mirrored=rng.random() < 0.5)
             clips.append(self._cropped(clip, rng))
-        padded, length = pad(clips)
-        features = (torch.from_numpy(padded).to(self.device) - self.mean) / self.std
-        return features, torch.from_numpy(length).to(self.device)
+            seeds.append(int(rng.integers(2**63)))
+        return VAEBatch(*pad(clips), tuple(seeds))
+
+    def whole(self, step: int) -> VAEBatch:
+        """All clips of a step."""
+        return self.draw(step, range(self.order.batch))
+
+    def normalised(self, batch: VAEBatch) -> tuple[Float[Tensor, "B T F"], Int[Tensor, "B"]]:
+        """Normalised features and lengths, where the codec is."""
+        features = torch.from_numpy(batch.features).to(self.device)
+        return (features - self.mean) / self.std, torch.from_numpy(batch.length).to(self.device)
 
     def _cropped(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if rng.random() >= self.loss.crop or len(clip) <= self.loss.shortest:
@@ -83,7 +114,8 @@ class VAEJob:
         """Set the VAE's linear path from the first batches of the training order."""
         if not isinstance(self.module, MotionVAE) or self.module.spline is None:
             return
-        rows = [self.module.spline.control_points(*self.batch(step)) for step in range(batches)]
+        seen = [self.normalised(self.whole(step)) for step in range(batches)]
+        rows = [self.module.spline.control_points(*clips) for clips in seen]
         self.module.spline.fit(torch.cat(rows), self.std, self.data.skeleton.metres)
 
 
@@ -106,10 +138,9 @@ def reconstruction(
     pair: tuple[Float[Tensor, "B T F"], Float[Tensor, "B T F"]],
     length: Int[Tensor, "B"],
     stats: tuple[Float[Tensor, "F"], Float[Tensor, "F"]],
-    weight: VAELoss,
     latent: Float[Tensor, ""],
 ) -> dict[str, Tensor]:
-    """The terms of the loss over real frames, made against real, and their sum as "loss".
+    """The terms of the loss over real frames, made against real, and the error in millimetres.
 
     Joints are compared in metres whatever the unit of the set, so that weights mean the same.
     """
@@ -134,5 +165,4 @@ def reconstruction(
         "latent": latent,
     }
     error = (pose[0] - pose[1])[inside].detach().norm(dim=-1).mean() * 1000
-    total = sum(getattr(weight, name) * term for name, term in terms.items())
-    return {"loss": torch.as_tensor(total), **terms, "mpjpe_mm": error}
+    return {**terms, "mpjpe_mm": error}

@@ -1,0 +1,54 @@
+"""Recipes: sizes, and the script that trains one for release."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import torch
+
+from motiongpt3.model.bimodal import Bimodal
+from motiongpt3.model.checkpoint import motion_codec
+from motiongpt3.training.recipes import RECIPES
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "train_release.sh"
+CONTROL = 2
+TRAINER = """#!/bin/sh
+echo "$@" > "$8/command"
+mkdir -p "$8/model"
+cd "$8/model"
+echo {} | tee config.json tokenizer.json card.json manifest.json > /dev/null
+head -c 40000000 /dev/urandom > model.safetensors
+"""
+"""Stands in for Python: what `motiongpt3 train` leaves behind, without the training."""
+
+
+def test_small_lies_between_nano_and_the_paper() -> None:
+    weights = {}
+    for name, recipe in RECIPES.items():
+        with torch.device("meta"):
+            parts = motion_codec(recipe.vae.config), Bimodal(recipe.sizes(recipe.vocab + CONTROL))
+        weights[name] = sum(p.numel() for part in parts for p in part.parameters())
+    assert 25e6 < weights["small"] < 35e6
+    assert weights["nano"] < weights["small"] < weights["paper-humanml3d"]
+    assert all(name == recipe.name for name, recipe in RECIPES.items())
+    small, nano = RECIPES["small"], RECIPES["nano"]
+    assert [stage.stage for stage in small.stages] == [stage.stage for stage in nano.stages]
+    assert small.sources == nano.sources and small.licence == nano.licence
+
+
+def test_the_release_script_trains_what_it_is_told_and_cuts_it_up(tmp_path: Path) -> None:
+    trainer, out = tmp_path / "trainer", tmp_path / "out"
+    trainer.write_text(TRAINER)
+    trainer.chmod(0o755)
+    out.mkdir()
+    command = ["sh", str(SCRIPT), "small", "some set", str(out), "--seed", "3"]
+    said = subprocess.run(
+        command, env={**os.environ, "PYTHON": str(trainer)}, check=True, capture_output=True
+    )
+    assert said.stdout.endswith(f"done: {out}/pieces\n".encode())
+    asked = f"-m motiongpt3 train small --data some set --out {out} --resume --seed 3\n"
+    assert (out / "command").read_text() == asked
+    pieces = sorted((out / "pieces").glob("model.safetensors.*"))
+    assert len(pieces) == 3 and all(piece.stat().st_size <= 2**24 for piece in pieces)
+    whole = b"".join(piece.read_bytes() for piece in pieces)
+    assert whole == (out / "model" / "model.safetensors").read_bytes()
