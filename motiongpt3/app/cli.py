@@ -10,10 +10,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeAlias, get_args
+from typing import NoReturn, get_args
 
 import motiongpt3
 from motiongpt3.app import arguments, bench, commands, doctor, learn
+from motiongpt3.app.cli_learn import add_data, add_report, add_train
+from motiongpt3.app.parser import Commands, Parser, add_model, command, overview
 from motiongpt3.app.show import say_error
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
 from motiongpt3.model.sampling import Sampler
@@ -23,16 +25,6 @@ READABLE, WRITABLE = ".bvh .npz .npy", ".bvh .glb .npz .npy .mp4 .gif .png"
 
 INTERRUPTED = 130
 """What a shell expects from a program stopped by Ctrl-C."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose refusals are errors like all others: one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(message, hint=f"see {self.prog} --help")
-
-
-Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,29 +60,24 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
         InputError: for anything that is not an option or not a value of it.
     """
-    parser = _Parser(
+    parser = Parser(
         prog="motiongpt3",
         description="Text to motion, motion to text, prediction and in-betweening.",
         epilog='example: motiongpt3 generate "a person waves the left hand" -o wave.mp4',
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=motiongpt3.__version__)
-    parser.set_defaults(run=lambda options: _overview(parser))
-    group = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+    parser.set_defaults(run=lambda options: overview(parser))
+    group = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
     for add in (_generate, _caption, _predict, _inbetween, _convert, _convert_checkpoint):
         add(group)
-    for add in (_data, _train, _doctor, _bench):
+    for add in (add_data, add_train, add_report, _doctor, _bench):
         add(group)
     options, rest = parser.parse_known_args(argv)
     if rest and options.run is not learn.train:
         _refuse_unknown(options, rest[0])
     options.rest = rest
     return options
-
-
-def _overview(parser: argparse.ArgumentParser) -> int:
-    parser.print_help()
-    return InputError.exit_code
 
 
 def _refuse_unknown(options: argparse.Namespace, word: str) -> NoReturn:
@@ -101,38 +88,7 @@ def _refuse_unknown(options: argparse.Namespace, word: str) -> NoReturn:
     raise InputError(f"do not know what to do with '{word}'", hint=hint)
 
 
-def _command(
-    group: Commands,
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    example: str,
-) -> _Parser:
-    """A subcommand whose help is the first line of the function that runs it."""
-    first = (run.__doc__ or "").splitlines()[0]
-    parser = group.add_parser(
-        name,
-        help=first,
-        description=first,
-        epilog=f"example:\n  motiongpt3 {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    if run is not learn.train:  # its result is a folder
-        parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.set_defaults(run=run, parser=parser)
-    return parser
-
-
-def _add_model(parser: _Parser) -> None:
-    parser.add_argument(
-        "--model", metavar="PATH", help="a checkpoint (default: the one in the package)"
-    )
-    parser.add_argument(
-        "--device", default="cpu", choices=("cpu", "cuda", "mps"), help="default: cpu"
-    )
-
-
-def _add_making(parser: _Parser) -> None:
+def _add_making(parser: Parser) -> None:
     """Options of every command that makes a motion."""
     number = arguments.number
     parser.add_argument(
@@ -162,15 +118,15 @@ def _add_making(parser: _Parser) -> None:
     parser.add_argument(
         "--caption-back", action="store_true", help="let the model describe what it made"
     )
-    _add_model(parser)
+    add_model(parser)
 
 
-def _add_seconds(parser: _Parser, default: float | None, meaning: str) -> None:
+def _add_seconds(parser: Parser, default: float | None, meaning: str) -> None:
     parser.add_argument("--seconds", type=arguments.seconds, default=default, help=meaning)
 
 
 def _generate(group: Commands) -> None:
-    parser = _command(
+    parser = command(
         group,
         "generate",
         commands.generate,
@@ -188,15 +144,15 @@ def _generate(group: Commands) -> None:
 
 
 def _caption(group: Commands) -> None:
-    parser = _command(group, "caption", commands.caption, "caption walk.bvh jump.npz --json")
+    parser = command(group, "caption", commands.caption, "caption walk.bvh jump.npz --json")
     parser.add_argument(
         "clips", metavar="CLIP", nargs="+", type=Path, help=f"motion files: {READABLE}"
     )
-    _add_model(parser)
+    add_model(parser)
 
 
 def _predict(group: Commands) -> None:
-    parser = _command(
+    parser = command(
         group, "predict", commands.predict, "predict walk.bvh -o longer.bvh --seconds 3"
     )
     parser.add_argument("clip", metavar="CLIP", type=Path, help=f"a motion file: {READABLE}")
@@ -206,7 +162,7 @@ def _predict(group: Commands) -> None:
 
 
 def _inbetween(group: Commands) -> None:
-    parser = _command(
+    parser = command(
         group,
         "inbetween",
         commands.inbetween,
@@ -220,67 +176,30 @@ def _inbetween(group: Commands) -> None:
 
 
 def _convert(group: Commands) -> None:
-    parser = _command(group, "convert", commands.convert, "convert walk.bvh walk.glb")
+    parser = command(group, "convert", commands.convert, "convert walk.bvh walk.glb")
     parser.add_argument("source", metavar="IN", type=Path, help=f"a motion file: {READABLE}")
     parser.add_argument("out", metavar="OUT", type=Path, help=f"one of {WRITABLE}")
 
 
 def _convert_checkpoint(group: Commands) -> None:
     example = "convert-checkpoint motiongpt3.ckpt model/"
-    parser = _command(group, "convert-checkpoint", commands.convert_checkpoint, example)
+    parser = command(group, "convert-checkpoint", commands.convert_checkpoint, example)
     parser.add_argument("source", metavar="IN", help="the official release, or a model of ours")
     parser.add_argument("out", metavar="OUT", type=Path, help="a folder, new or empty")
     parser.add_argument("--half", action="store_true", help="store weights in half precision")
 
 
-def _data(group: Commands) -> None:
-    data = group.add_parser(
-        "data",
-        help="Data to train on.",
-        description="Data to train on.",
-        epilog="example: motiongpt3 data prepare captures/ -o prepared/",
-        allow_abbrev=False,
-    )
-    data.set_defaults(run=lambda options: _overview(data))
-    inner = data.add_subparsers(metavar="COMMAND", parser_class=_Parser)
-    parser = _command(inner, "prepare", learn.prepare, "data prepare captures/ -o prepared/")
-    parser.add_argument(
-        "sources",
-        metavar="SRC",
-        nargs="*",
-        type=Path,
-        help="folders like motion5h, HumanML3D or KIT-ML (default: those of MOTIONGPT3_DATA)",
-    )
-    parser.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="a folder")
-
-
-def _train(group: Commands) -> None:
-    parser = _command(group, "train", learn.train, "train nano --out runs/nano --seed 1")
-    parser.add_argument("recipe", metavar="RECIPE", help="its name, e.g. nano")
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        type=Path,
-        help=f"a processed set (default: {learn.PREPARED}, made from MOTIONGPT3_DATA if missing)",
-    )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="default: runs/RECIPE")
-    parser.add_argument("--resume", action="store_true", help="go on where the run in DIR stopped")
-    parser.add_argument(
-        "--fields", action="store_true", help="list what --field value can change, and stop"
-    )
-
-
 def _doctor(group: Commands) -> None:
-    parser = _command(group, "doctor", doctor.doctor, "doctor")
-    _add_model(parser)
+    parser = command(group, "doctor", doctor.doctor, "doctor")
+    add_model(parser)
 
 
 def _bench(group: Commands) -> None:
-    parser = _command(group, "bench", bench.bench, "bench --repeats 5")
+    parser = command(group, "bench", bench.bench, "bench --repeats 5")
     parser.add_argument(
         "--repeats",
         type=arguments.number("--repeats", 1, 1000, int),
         default=5,
         help="how often each is timed; the median is shown (default 5)",
     )
-    _add_model(parser)
+    add_model(parser)

@@ -2,13 +2,20 @@
 
 import contextlib
 import io
+import os
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from motiongpt3.app.show import progress, say, say_json, working
+from motiongpt3.app.boards import tensorboard
+from motiongpt3.app.planning import say_plan
+from motiongpt3.app.show import progress, say, say_json, say_warning, working
 from motiongpt3.errors import InputError, ResourceError
+
+if TYPE_CHECKING:
+    from motiongpt3.training.recipe import Recipe
 
 Config = TypeVar("Config")
 
@@ -58,25 +65,62 @@ def train(options: Namespace) -> int:
     if not options.fields:
         read_manifest(data)
     recipe = _recipe(options.recipe, ["--help"] if options.fields else options.rest)
+    recipe = _with_stages(recipe, options.only)
+    if options.dry_run:
+        say_plan(recipe, data, options.json)
+        return 0
+    if options.json:
+        raise InputError("a run has no result to print", where="--json", hint="with --dry-run")
+    return _run(recipe, data, out, options)
+
+
+def _run(recipe: "Recipe", data: Path, out: Path, options: Namespace) -> int:
+    from motiongpt3.app.checking import watch
+    from motiongpt3.model.checkpoint import SHIPPED
+    from motiongpt3.model.loading import read_bundle
+    from motiongpt3.training.stage import Upkeep, Watch
     from motiongpt3.training.train import train as run
 
-    with progress() as report:
-        folder = run(recipe, data, out, report, options.resume)
-    say(f"{folder}  try it: motiongpt3 generate TEXT -o FILE --model {folder}")
+    upkeep = Upkeep(**{field.name: getattr(options, field.name) for field in fields(Upkeep)})
+    upkeep = replace(upkeep, allow=tuple(options.allow))
+    start = None
+    if options.start:
+        start = read_bundle(SHIPPED if options.start == "shipped" else options.start)
+    with progress() as shown, tensorboard(out) as written:
+
+        def report(*what: Any) -> None:
+            shown(*what)
+            written(*what)
+
+        told = Watch(report, say_warning, watch(recipe, data))
+        folder = run(recipe, data, out, told, upkeep, start)
+    if int(os.environ.get("RANK", "0")) == 0:
+        say(f"{folder}  try it: motiongpt3 generate TEXT -o FILE --model {folder}")
     return 0
 
 
-def _recipe(name: str, fields: Sequence[str]) -> Any:
+def _with_stages(recipe: "Recipe", names: Sequence[str] | None) -> "Recipe":
+    """The recipe with the named stages alone."""
+    known = {stage.name: stage for stage in recipe.stages}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise InputError(f"no stage '{unknown[0]}'", where="--only", hint=f"of {', '.join(known)}")
+    return recipe if names is None else replace(recipe, stages=tuple(known[n] for n in names))
+
+
+def _recipe(name: str, changes: Sequence[str]) -> "Recipe":
     """A named recipe with some fields replaced."""
     from motiongpt3.training.recipes import RECIPES
 
     if name not in RECIPES:
         known = ", ".join(sorted(RECIPES))
         raise InputError(f"no recipe '{name}'", where="train", hint=f"one of {known}")
-    return replaced(RECIPES[name], fields, f"motiongpt3 train {name}") if fields else RECIPES[name]
+    if not changes:
+        return RECIPES[name]
+    return replaced(RECIPES[name], changes, f"motiongpt3 train {name}")
 
 
-def replaced(config: Config, fields: Sequence[str], program: str) -> Config:
+def replaced(config: Config, changes: Sequence[str], program: str) -> Config:
     """A config with fields replaced by `--field value`, or `--a.b.c value` further down.
 
     Raises:
@@ -85,12 +129,12 @@ def replaced(config: Config, fields: Sequence[str], program: str) -> Config:
     """
     import tyro
 
-    if "--help" in fields:
+    if "--help" in changes:
         return tyro.cli(type(config), default=config, args=["--help"], prog=program)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            return tyro.cli(type(config), default=config, args=fields, prog=program)
+            return tyro.cli(type(config), default=config, args=changes, prog=program)
     except SystemExit as stop:  # tyro prints a box: a title, a line, and what is wrong
         lines = [line.strip(" │╭╮╰╯─-") for line in said.getvalue().splitlines()]
         what = [line for line in lines if line][1:2] or ["cannot be used"]

@@ -1,0 +1,98 @@
+"""Options of the commands that make a model and look at how it was made."""
+
+from pathlib import Path
+
+from motiongpt3.app import learn, report
+from motiongpt3.app.arguments import number
+from motiongpt3.app.parser import Commands, Parser, command, overview
+
+
+def add_data(group: Commands) -> None:
+    """`data prepare`."""
+    data = group.add_parser(
+        "data",
+        help="Data to train on.",
+        description="Data to train on.",
+        epilog="example: motiongpt3 data prepare captures/ -o prepared/",
+        allow_abbrev=False,
+    )
+    data.set_defaults(run=lambda options: overview(data))
+    inner = data.add_subparsers(metavar="COMMAND", parser_class=Parser)
+    parser = command(inner, "prepare", learn.prepare, "data prepare captures/ -o prepared/")
+    parser.add_argument(
+        "sources",
+        metavar="SRC",
+        nargs="*",
+        type=Path,
+        help="folders like motion5h, HumanML3D or KIT-ML (default: those of MOTIONGPT3_DATA)",
+    )
+    parser.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="a folder")
+
+
+def add_train(group: Commands) -> None:
+    """`train`."""
+    parser = command(group, "train", learn.train, "train nano --out runs/nano --seed 1", json=False)
+    parser.add_argument("recipe", metavar="RECIPE", help="its name, e.g. nano")
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        help=f"a processed set (default: {learn.PREPARED}, made from MOTIONGPT3_DATA if missing)",
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="default: runs/RECIPE")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with the weights of a model, 'shipped' for the one in the package",
+    )
+    parser.add_argument(
+        "--only", metavar="STAGE", nargs="+", help="run these stages of the recipe and no others"
+    )
+    parser.add_argument(
+        "--fields", action="store_true", help="list what --field value can change, and stop"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what the run will take, and stop"
+    )
+    parser.add_argument("--json", action="store_true", help="print what --dry-run says as JSON")
+    _add_upkeep(parser)
+
+
+def _add_upkeep(parser: Parser) -> None:
+    """How a run is looked after; under torchrun, several processes share it."""
+
+    def whole(name: str, low: int, default: int, meaning: str) -> None:
+        kind = number(name, low, 10**9, int)
+        meaning = f"{meaning} (default {default})"
+        parser.add_argument(name, metavar="N", type=kind, default=default, help=meaning)
+
+    parser.add_argument("--resume", action="store_true", help="go on where the run in DIR stopped")
+    parser.add_argument(
+        "--allow-config-change",
+        dest="allow",
+        metavar="KEY",
+        nargs="+",
+        default=(),
+        help="fields of the recipe that may have changed since a resumed run began",
+    )
+    whole("--save-every", 1, 100, "steps between states")
+    whole("--keep", 2, 2, "states kept per stage")
+    whole("--check-every", 1, 1000, "steps between looks at the model")
+    whole("--workers", 0, 0, "processes that make batches ahead of time")
+    whole("--skip-nonfinite", 0, 0, "steps in a row that may be left out for not being finite")
+    parser.add_argument(
+        "--spread",
+        choices=("ddp", "fsdp"),
+        default="ddp",
+        help="under torchrun: a copy of the model in every process, or shards of it (FSDP2)",
+    )
+
+
+def add_report(group: Commands) -> None:
+    """`report`."""
+    parser = command(group, "report", report.report, "report runs/nano -o nano.html")
+    parser.add_argument("folder", metavar="RUN", type=Path, help="the folder train writes to")
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", type=Path, help="where to write (default: RUN/report.html)"
+    )

@@ -1,0 +1,55 @@
+"""A contact sheet: several motions on one picture, each a row of poses with its caption."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from motiongpt3.errors import InputError
+from motiongpt3.formats.files import atomic_write
+from motiongpt3.motion.motion import Motion
+from motiongpt3.render.figure import sequence
+from motiongpt3.render.scene import View
+
+_VIEW = View(height=400, poses=6)
+_COLOURS = 128
+"""Colours of the picture file: a third of the size, and no difference that can be seen."""
+
+
+def contact_sheet(
+    shown: Sequence[tuple[str, Motion]], columns: int = 2, view: View = _VIEW
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Captions and motions on one picture, from left to right and from the top down.
+
+    Raises:
+        InputError: for no motions, or one that is not a person's.
+    """
+    if not shown:
+        raise InputError("no motions to draw", where="contact sheet")
+    strips = [sequence(m.joints, m.fps, m.skeleton, caption, view) for caption, m in shown]
+    width = max(strip.shape[1] for strip in strips)
+    cells = [_widened(strip, width) for strip in strips]
+    paper = np.repeat(cells[-1][:, :1], width, axis=1)
+    cells += [paper] * (-len(cells) % columns)
+    rows = [np.concatenate(cells[at : at + columns], 1) for at in range(0, len(cells), columns)]
+    return np.concatenate(rows)
+
+
+def write_png(image: UInt8[np.ndarray, "H W 3"], path: Path) -> None:
+    """Write a drawn picture, in as few colours as it needs.
+
+    Raises:
+        ResourceError: when the file cannot be written.
+    """
+    picture = Image.fromarray(image).quantize(_COLOURS, dither=Image.Dither.NONE)
+    with atomic_write(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=True)
+
+
+def _widened(strip: np.ndarray, width: int) -> np.ndarray:
+    """The floor goes on to both sides."""
+    missing = width - strip.shape[1]
+    sides = (missing // 2, missing - missing // 2)
+    return np.pad(strip, ((0, 0), sides, (0, 0)), mode="edge")
