@@ -196,13 +196,17 @@ def _origin(options: argparse.Namespace, data: Path) -> dict[str, str]:
         commit = answer.stdout.strip() if answer.returncode == 0 else "none"
     except OSError:
         commit = "none"
-    model, manifest = str(options.model), (options.model or SHIPPED) / "manifest.json"
-    if manifest.is_file():  # a model from the hub is known by its name
-        model = json.loads(manifest.read_text())["sha256"]["model.safetensors"][:16]
     return {
         "command": "python " + shlex.join(sys.argv),
         "commit": commit,
         "seed": str(options.seed),
-        "model": model,
+        **({"model": _model(options.model)} if "model" in options else {}),
         "data": f"{read_manifest(data)['sha256'][:16]}, split {options.split}",
     }
+
+
+def _model(given: Path | None) -> str:
+    manifest = (given or SHIPPED) / "manifest.json"
+    if not manifest.is_file():  # a model from the hub is known by its name
+        return str(given)
+    return json.loads(manifest.read_text())["sha256"]["model.safetensors"][:16]
