@@ -1,5 +1,6 @@
 # make demo   a sentence in, a motion out (the first time: sets everything up in .venv)
 # make test   all tests            make check   format, lint and types
+# make soak   kills, signals and several processes, the long way (an hour)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PY = $(VENV)/bin/python
@@ -7,7 +8,7 @@ PIP = $(PY) -m pip install --quiet --disable-pip-version-check --constraint cons
 OUT = out
 PROMPT = a person waves the left hand
 
-.PHONY: demo test check clean
+.PHONY: demo test check soak clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -16,6 +17,9 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 tests
+
+soak: $(VENV)/installed-dev
+	MOTIONGPT3_SOAK=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/test_survival.py tests/test_distributed.py
 
 check: $(VENV)/installed-dev
 	$(PY) -m ruff format --check .
