@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from clips import archive, lines, tiny
+from clips import archive, lines, tiny, trained_once
 
 from motiongpt3.app import cli, show
 from motiongpt3.data.prepare import prepare
@@ -88,6 +88,9 @@ def test_the_command_says_what_a_run_takes(
     assert told["stages"][0]["peak_bytes"] > 1e7 and told["threads"] == torch.get_num_threads()
     assert told["seconds"] == pytest.approx(sum(stage["seconds"] for stage in told["stages"]))
     assert not out.exists()
+    model = trained_once(tmp_path / "other") / "model"
+    assert cli.main([*command, "--from", str(model)]) == 0
+    assert capsys.readouterr().err.splitlines() == ["trying codes", "trying align"]
     assert cli.main([*command[:-1], "--json"]) == 2
     assert "--dry-run" in capsys.readouterr().err and not out.exists()
 

@@ -2,13 +2,25 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+import released
 import torch
+from clips import archive, lines, tiny
+from toys import SILENT
 
+from motiongpt3.data.prepare import prepare
+from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
-from motiongpt3.model.checkpoint import motion_codec
+from motiongpt3.model.checkpoint import load_bundle, motion_codec
+from motiongpt3.model.official import read_vae
+from motiongpt3.model.vae import VAEConfig
+from motiongpt3.training.plan import plan
+from motiongpt3.training.recipe import VAERecipe
 from motiongpt3.training.recipes import RECIPES
+from motiongpt3.training.train import train
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "train_release.sh"
 CONTROL = 2
@@ -34,6 +46,30 @@ def test_small_lies_between_nano_and_the_paper() -> None:
     small, nano = RECIPES["small"], RECIPES["nano"]
     assert [stage.stage for stage in small.stages] == [stage.stage for stage in nano.stages]
     assert small.sources == nano.sources and small.licence == nano.licence
+
+
+def test_a_vae_of_a_release_is_taken_over_as_it_is(tmp_path: Path) -> None:
+    """The paper begins with MLD's; files of other sizes are refused before anything is trained."""
+    weights = {name: released.tensor(name, shape) for name, shape in released.shapes()
+               if name.startswith("vae.")}  # fmt: skip
+    release = tmp_path / "mld.ckpt"
+    torch.save({"state_dict": weights}, release)
+    prepare([archive(tmp_path / "raw", lines())], tmp_path / "set")
+    recipe = tiny(1)
+    polish = tuple(stage for stage in recipe.stages if stage.name == "polish")
+    diffusion = replace(recipe.model.diffusion, latent=VAEConfig().width)
+    recipe = replace(recipe, stages=polish, model=replace(recipe.model, diffusion=diffusion))
+    begun = VAERecipe(VAEConfig(), recipe.vae.schedule, trained=str(release))
+    planned = plan(replace(recipe, vae=begun), tmp_path / "set", lambda: 0)
+    assert [stage.name for stage in planned.stages] == ["codes", "polish"]
+    train(replace(recipe, vae=begun), tmp_path / "set", tmp_path / "run", SILENT)
+    assert not (tmp_path / "run" / "vae").exists()
+    expected = read_vae(release).state_dict()
+    for name, found in load_bundle(tmp_path / "run" / "model").vae.state_dict().items():
+        torch.testing.assert_close(found, expected[name], atol=1e-3, rtol=1e-3)  # stored as half
+    smaller = replace(begun, config=VAEConfig(layers=3))
+    with pytest.raises(InputError, match=r"mld.ckpt: is of size .*layers=9.*recipe asks for"):
+        train(replace(recipe, vae=smaller), tmp_path / "set", tmp_path / "no", SILENT)
 
 
 def test_the_release_script_trains_what_it_is_told_and_cuts_it_up(tmp_path: Path) -> None:

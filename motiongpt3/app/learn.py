@@ -15,6 +15,7 @@ from motiongpt3.app.show import progress, say, say_json, say_warning, working
 from motiongpt3.errors import InputError, ResourceError
 
 if TYPE_CHECKING:
+    from motiongpt3.model.checkpoint import Bundle
     from motiongpt3.training.recipe import Recipe
 
 Config = TypeVar("Config")
@@ -67,25 +68,28 @@ def train(options: Namespace) -> int:
     recipe = _recipe(options.recipe, ["--help"] if options.fields else options.rest)
     recipe = _with_stages(recipe, options.only)
     if options.dry_run:
-        say_plan(recipe, data, options.json)
+        say_plan(recipe, data, _start(options.start), options.json)
         return 0
     if options.json:
         raise InputError("a run has no result to print", where="--json", hint="with --dry-run")
     return _run(recipe, data, out, options)
 
 
-def _run(recipe: "Recipe", data: Path, out: Path, options: Namespace) -> int:
-    from motiongpt3.app.checking import watch
+def _start(name: str | None) -> "Bundle | None":
+    """The model that a run begins with."""
     from motiongpt3.model.checkpoint import SHIPPED
     from motiongpt3.model.loading import read_bundle
+
+    return read_bundle(SHIPPED if name == "shipped" else name) if name else None
+
+
+def _run(recipe: "Recipe", data: Path, out: Path, options: Namespace) -> int:
+    from motiongpt3.app.checking import watch
     from motiongpt3.training.stage import Upkeep, Watch
     from motiongpt3.training.train import train as run
 
     upkeep = Upkeep(**{field.name: getattr(options, field.name) for field in fields(Upkeep)})
     upkeep = replace(upkeep, allow=tuple(options.allow))
-    start = None
-    if options.start:
-        start = read_bundle(SHIPPED if options.start == "shipped" else options.start)
     with progress() as shown, tensorboard(out) as written:
 
         def report(*what: Any) -> None:
@@ -93,7 +97,7 @@ def _run(recipe: "Recipe", data: Path, out: Path, options: Namespace) -> int:
             written(*what)
 
         told = Watch(report, say_warning, watch(recipe, data))
-        folder = run(recipe, data, out, told, upkeep, start)
+        folder = run(recipe, data, out, told, upkeep, _start(options.start))
     if int(os.environ.get("RANK", "0")) == 0:
         say(f"{folder}  try it: motiongpt3 generate TEXT -o FILE --model {folder}")
     return 0

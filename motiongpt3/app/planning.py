@@ -8,18 +8,19 @@ from motiongpt3.app.bench import peak_memory
 from motiongpt3.app.show import doing, duration, say, say_json, say_table
 
 if TYPE_CHECKING:
+    from motiongpt3.model.checkpoint import Bundle
     from motiongpt3.training.plan import StagePlan
     from motiongpt3.training.recipe import Recipe
 
 _COLUMNS = ("stage", "trained", "frozen", "steps", "batch", "tokens", "s/step", "time", "memory")
 
 
-def say_plan(recipe: "Recipe", data: Path, as_json: bool) -> None:
+def say_plan(recipe: "Recipe", data: Path, start: "Bundle | None", as_json: bool) -> None:
     """Try every stage for a moment, and print a table of them or JSON."""
     from motiongpt3.training.plan import plan
 
     with doing("trying") as report:
-        made = plan(recipe, data, peak_memory, report)
+        made = plan(recipe, data, peak_memory, report, start)
     if as_json:
         stages = [{**asdict(stage), "seconds": stage.seconds} for stage in made.stages]
         say_json({**asdict(made), "seconds": made.seconds, "stages": stages})

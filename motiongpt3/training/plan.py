@@ -81,12 +81,14 @@ def plan(
     data: Path,
     peak: Callable[[], int],
     report: Callable[[str], None] = lambda stage: None,
+    start: Bundle | None = None,
 ) -> Plan:
     """Try every stage of a recipe on a processed set.
 
     Args:
         peak: the most memory this process has held, in bytes.
         report: called with the name of each stage before it is tried.
+        start: the model that the run begins with, whose codec is not trained again.
 
     Raises:
         InputError: when the recipe and the set do not go together.
@@ -95,18 +97,17 @@ def plan(
     text = MotionText(data, "train")
     with TemporaryDirectory() as folder:
         run = Run(recipe, text, Path(folder), Watch(lambda *_: None), Upkeep(), Engine(device))
-        tokenizer = begin_tokenizer(run)
+        tokenizer = start.tokenizer if start else begin_tokenizer(run)
+        codec = start.vae if start else begin_codec(run)
     # GPT-2's weights need not be fetched: how fast a model is does not depend on what it knows.
     network = Bimodal(recipe.sizes(tokenizer.text_vocab)).to(device)
-    bundle = Bundle(begin_codec(run).to(device), network, tokenizer, text.mean, text.std, {})
+    bundle = Bundle(codec.to(device), network, tokenizer, text.mean, text.std, {})
     trial = _Trial(run, bundle, peak, report)
-    first = trial.vae()
+    stages = [] if start or recipe.vae.trained else [trial.vae()]
     codes, making = trial.codes()
-    rest = [trial.language(number, codes) for number in range(len(recipe.stages))]
+    stages += [making, *(trial.language(number, codes) for number in range(len(recipe.stages)))]
     precision = "bf16" if trial.bf16 else "fp32"
-    return Plan(
-        recipe.name, str(device), precision, torch.get_num_threads(), (first, making, *rest)
-    )
+    return Plan(recipe.name, str(device), precision, torch.get_num_threads(), tuple(stages))
 
 
 class _Trial:

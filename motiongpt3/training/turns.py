@@ -41,8 +41,8 @@ class Example:
     in_words: str = ""
     """What happens, in one of the clip's own captions: what a motion answers, said in text."""
     clip: int = 0
-    mirrored: bool = False
     """Which clip it is of."""
+    mirrored: bool = False
     task: Task = Task.PLAIN
 
 
