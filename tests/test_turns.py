@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,3 +213,26 @@ def test_seconds_follow_from_the_rate_of_the_set(tmp_path: Path) -> None:
     assert text_of(example.turn) == (
         f"Generate a motion of {frames / 12.5:.1f} seconds: someone sways"
     )
+
+
+def test_a_clip_done_in_a_style_may_be_asked_for_without_it(data: MotionText) -> None:
+    """Only where the same action was captured without a style, and only in questions."""
+    styled = copy(data)
+    plain, sad, other = (replace(data.records[n], source="s", label="bow") for n in range(3))
+    styled.records = [
+        replace(plain, style="normal", captions=("lift the left hand.",)),
+        replace(sad, style="sad", captions=("lift the left hand sadly.",)),
+        replace(other, style="sad", captions=("sneak sadly.",), label="sneak"),
+    ]
+    maker = TurnMaker(styled, Wording(varied=0.0, canonical=1.0, unstyled=0.5))
+    rng = np.random.default_rng(0)
+    asked = Counter(text_of(maker.draw(Task.TEXT_TO_MOTION, 1, rng).turn) for _ in range(200))
+    hands = {
+        side: sum(n for text, n in asked.items() if side in text) for side in ("left", "right")
+    }
+    assert min(hands.values()) > 60, "mirrored as the clip is"
+    assert 60 < sum(n for text, n in asked.items() if "sadly" in text) < 140
+    for task, index, said in ((Task.MOTION_TO_TEXT, 1, "sadly"), (Task.TEXT_TO_MOTION, 2, "sadly")):
+        assert all(said in text_of(maker.draw(task, index, rng).turn) for _ in range(50))
+    example = maker.draw(Task.TEXT_TO_MOTION, 0, rng)
+    assert "hand" in text_of(example.turn) and "sadly" not in text_of(example.turn)

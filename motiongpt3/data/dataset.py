@@ -7,7 +7,7 @@ Shapes: B clips, T frames of the longest clip in the batch, F features.
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from motiongpt3.data.prepare import VERSION, Record, content_hash
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.motion.skeleton import skeleton_of
 from motiongpt3.motion.symmetry import feature_mirror
+
+_NO_STYLE = ("", "normal")
 
 
 class MotionText:
@@ -68,6 +70,20 @@ class MotionText:
         names = [(r.source, r.label, r.style or "") for r in self.records]
         numbers = {name: number for number, name in enumerate(sorted(set(names)))}
         return np.array([numbers[name] for name in names])
+
+    def plain_captions(self) -> list[tuple[str, ...]]:
+        """For every clip done in a style, what is said where the same is done in no style.
+
+        "A person bows sadly" may also be called "a person bows", which a set of acted styles says
+        of few clips. Empty where a clip has no style, or its action is never done without one.
+        """
+        plain: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for record in self.records:
+            if record.style in _NO_STYLE:
+                plain[record.source, record.label] += record.captions
+        return [
+            () if r.style in _NO_STYLE else tuple(plain[r.source, r.label]) for r in self.records
+        ]
 
     def weights(self, power: float = 0.5, rare: int = 1) -> Float[np.ndarray, "N"]:
         """Sampling probability of every clip.

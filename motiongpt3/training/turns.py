@@ -1,6 +1,6 @@
 """Training examples of each task: what is asked in words, which motions are seen and made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -103,6 +103,8 @@ class Wording:
     there are no instructions to speak of: every sub-task has one wording."""
     asides: float = 0.0
     """Share of captions in questions with words around them that say nothing about the motion."""
+    unstyled: float = 0.0
+    """Share of questions about clips done in a style that do not say in which."""
     quoted: float = 0.0
     """Share of examples whose caption is in double quotes wherever it stands, the answer included;
     a caption that holds such quotes is left as it is."""
@@ -130,6 +132,7 @@ class TurnMaker:
     def __init__(self, data: MotionText, wording: Wording, cuts: Cuts = Cuts()):
         self.data, self.wording, self.cuts = data, wording, cuts
         self.said = {**SAID, **wording.said}
+        self.plain = data.plain_captions() if wording.unstyled else []
         self.templates = Templates.load(BARE_TEMPLATES if wording.bare else TEMPLATES)
 
     def draw(self, task: Task, index: int, rng: np.random.Generator) -> Example:
@@ -146,7 +149,7 @@ class TurnMaker:
         if task is Task.MOTION_TO_TEXT or task is Task.SECONDS_TO_CAPTION:
             asked = caption  # answers are learned as written, only questions are reworded
         else:
-            asked = self.reworded(caption, rng)
+            asked = self.reworded(self.without_style(caption, index, mirrored, rng), rng)
         values = {
             Field.CAPTION: asked,
             Field.SECONDS: format_seconds(frames / self.data.skeleton.fps),
@@ -169,9 +172,16 @@ class TurnMaker:
 
     def caption(self, index: int, mirrored: bool, rng: np.random.Generator) -> str:
         """One of a clip's captions, with left and right exchanged for a mirrored clip."""
-        captions = self.data.records[index].captions
-        caption = captions[int(rng.integers(len(captions)))]
-        return mirror_words(caption) if mirrored else caption
+        return _one_of(self.data.records[index].captions, mirrored, rng)
+
+    def without_style(
+        self, caption: str, index: int, mirrored: bool, rng: np.random.Generator
+    ) -> str:
+        """The caption, or now and then one of the same action that says nothing of its style."""
+        plain = self.plain[index] if self.plain else ()
+        if not plain or rng.random() >= self.wording.unstyled:
+            return caption
+        return _one_of(plain, mirrored, rng)
 
     def reworded(self, caption: str, rng: np.random.Generator) -> str:
         """The caption, or the same in other words and with words around it."""
@@ -203,6 +213,11 @@ class TurnMaker:
         if task is Task.MOTION_TO_TEXT:
             return {Field.MOTION: features}, {}, n
         return {}, {Field.MOTION: features} if task is Task.TEXT_TO_MOTION else {}, n
+
+
+def _one_of(captions: Sequence[str], mirrored: bool, rng: np.random.Generator) -> str:
+    caption = captions[int(rng.integers(len(captions)))]
+    return mirror_words(caption) if mirrored else caption
 
 
 def _between(low: int, high: int, frames: float) -> int:
