@@ -22,6 +22,8 @@ SOAK = bool(os.environ.get("MOTIONGPT3_SOAK"))
 STAGES = ("vae", "align", "polish")
 STEPS = 50 if SOAK else 20
 PROGRAM = Path(__file__).with_name("spread_run.py")
+TOGETHER = 20.0
+"""Seconds in which all processes are gone; torchrun kills what is left after 30."""
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,7 @@ def test_all_leave_together(data, tmp_path: Path, case: str) -> None:
         time.sleep(0.1)
     begun = time.monotonic()
     said, _ = program.communicate(timeout=120)
-    assert program.returncode != 0 and time.monotonic() - begun < 60
+    assert program.returncode != 0 and time.monotonic() - begun < TOGETHER
     assert what not in SAID or all(f"rank {n}: " in said for n in (0, 1)), said[-3000:]
     assert len(re.findall(SAID.get(what, ""), said)) >= 2
     if what == "SIGTERM":
@@ -123,6 +125,6 @@ def test_the_agent_passes_a_signal_on(data, alone, tmp_path: Path) -> None:
     program.send_signal(signal.SIGTERM)
     asked = time.monotonic()
     said, _ = program.communicate(timeout=60)
-    assert time.monotonic() - asked < 30 and program.returncode != 0
+    assert time.monotonic() - asked < TOGETHER and program.returncode != 0
     steps = States(run / "align" / "states").steps()
     assert steps and len(losses(run, "align")) == steps[-1], said[-2000:]
