@@ -82,7 +82,9 @@ def going_on_alone(data: Path, run: Path, copy: Path) -> None:
     assert (states.at(STEPS) / ".metadata").is_file(), "shards"
     shutil.rmtree(states.at(STEPS))
     shutil.rmtree(copy / "model")
-    assert start(data, copy, 1).wait(300) == 0
+    program = start(data, copy, 1)
+    said, _ = program.communicate(timeout=300)
+    assert program.returncode == 0 and "not to the last bit (processes: 2 -> 1)" in said, said
     found = losses(copy, "polish")
     np.testing.assert_allclose(found, losses(run, "polish"), rtol=1e-5)
 

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -23,6 +23,7 @@ import torch
 import motiongpt3
 from motiongpt3.errors import CorruptError, InputError, ResourceError
 from motiongpt3.formats.files import atomic_write
+from motiongpt3.training.engine import Engine
 from motiongpt3.training.recipe import Recipe
 
 NAME = "run.json"
@@ -60,11 +61,18 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def begin(folder: Path, description: Mapping[str, Any], resume: bool, allow: Sequence[str]) -> None:
+def begin(
+    folder: Path,
+    description: Mapping[str, Any],
+    resume: bool,
+    allow: Sequence[str],
+    warn: Callable[[str], None],
+) -> None:
     """Write down what a run is, or compare it with what the folder's run was begun with.
 
     Args:
         allow: fields that may have changed since, as a refusal names them.
+        warn: told where another machine or number of processes will round otherwise.
 
     Raises:
         InputError: when the folder holds a run and `resume` is not asked for, or when it was begun
@@ -77,7 +85,12 @@ def begin(folder: Path, description: Mapping[str, Any], resume: bool, allow: Seq
             raise InputError(
                 "holds a run already", where=str(folder), hint="--resume goes on with it"
             )
-        _compare(path, described, allow)
+        before = read(folder)
+        _compare(path, before, described, allow)
+        old, new = (whole.get("environment", {}) for whole in (before, described))
+        moved = [f"{key}: {old.get(key)} -> {new[key]}" for key in new if new[key] != old.get(key)]
+        if moved:
+            warn(f"goes on to rounding, not to the last bit ({'; '.join(moved)})")
     elif any(entry.name != "run.lock" for entry in folder.iterdir()):
         raise InputError("is not the folder of a run", where=str(folder), hint="take a new one")
     with atomic_write(path) as part:
@@ -100,7 +113,7 @@ def read(folder: Path) -> dict[str, Any]:
         raise CorruptError("cannot be read", where=str(path), hint=str(error)) from error
 
 
-def describe(recipe: Recipe, manifest: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+def describe(recipe: Recipe, manifest: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
     """What a run is made of and where it runs."""
     return {
         "version": 1,
@@ -114,8 +127,9 @@ def describe(recipe: Recipe, manifest: Mapping[str, Any], device: torch.device) 
             "python": platform.python_version(),
             "torch": torch.__version__,
             "platform": platform.platform(),
-            "device": _name(device),
+            "device": _name(engine.device),
             "threads": torch.get_num_threads(),
+            "processes": engine.ranks,
         },
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
@@ -125,8 +139,9 @@ def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _compare(path: Path, described: Mapping[str, Any], allow: Sequence[str]) -> None:
-    old = read(path.parent)
+def _compare(
+    path: Path, old: Mapping[str, Any], described: Mapping[str, Any], allow: Sequence[str]
+) -> None:
     before = {key: value for name in _BINDING for key, value in _flat(name, old.get(name))}
     after = {key: value for name in _BINDING for key, value in _flat(name, described.get(name))}
     changed = [

@@ -93,11 +93,11 @@ def train(
         engine = stack.enter_context(processes(upkeep.spread))
         text = MotionText(data, "train")
         recipe = replace(recipe, precision=_settled(recipe, out, engine))
-        described = {**describe(recipe, text.manifest, engine.device), **_origin(start)}
+        described = {**describe(recipe, text.manifest, engine), **_origin(start)}
 
         def begin() -> None:
             stack.enter_context(held(out))
-            begin_run(out, described, upkeep.resume, upkeep.allow)
+            begin_run(out, described, upkeep.resume, upkeep.allow, watch.warn)
 
         engine.first_does(begin)
         run = Run(recipe, text, out, watch, upkeep, engine)
