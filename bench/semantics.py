@@ -2,6 +2,7 @@
 
 python bench/semantics.py [--model PATH] [--seeds 4] [--seconds auto] [--json OUT]
 python bench/semantics.py --real      # the same rules on real clips, and who else meets them
+python bench/semantics.py --rebuilt   # on real clips after a round trip through the latents
 python bench/semantics.py --captions val --guidance 2   # choose settings, away from the prompts
 
 Prompts and classes are in bench/prompts.toml, rules in motiongpt3/evaluation/rules.py.
@@ -11,30 +12,26 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from asked import Asked, asked_in_captions, flagged, read_classes, real_clips
 from rich.progress import track
 
 from motiongpt3 import MotionGPTError
-from motiongpt3.data.folder import data_folder
-from motiongpt3.data.sources import SPLITS, Clip, read_clips
+from motiongpt3.data.sources import SPLITS, Clip
 from motiongpt3.evaluation.physics import skate
-from motiongpt3.evaluation.rules import Named, Rule, passes
+from motiongpt3.evaluation.reconstruction import round_trip
+from motiongpt3.evaluation.rules import passes
 from motiongpt3.evaluation.semantics import travel
 from motiongpt3.model.sampling import Sampling
+from motiongpt3.motion.features import joints_to_features
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-PROMPTS = Path(__file__).with_name("prompts.toml")
 BATCH = 13
-"""Prompts generated at once."""
+"""Prompts generated at once, or motions rebuilt."""
 
 TARGETS: Mapping[str, float] = {
     "limb": 0.95, "wave": 0.85, "raise": 0.85, "turn": 0.9, "backwards": 0.9, "diagonal": 0.9,
@@ -52,17 +49,6 @@ SKATE_CLASSES = {
         "raise-left", "raise-right", "raise-both", "wave-left", "wave-right", "wave-both",
     ),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One class of prompts: what to type, and by which rules on the joints it is judged."""
-
-    name: str
-    rules: tuple[Rule, ...]
-    side: Named | None
-    prompts: tuple[str, ...]
-    real: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -92,36 +78,6 @@ class Row:
         return self.rate >= self.target
 
 
-def read_classes(path: Path = PROMPTS) -> list[Asked]:
-    """The classes of the prompt file, one per side."""
-    classes = []
-    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["classes"]:
-        sides = entry.get("sides", [None])
-        for side in sides:
-            other = {"left": "right", "right": "left"}.get(side, "")
-            prompts = [p.replace("{side}", str(side)).replace("{other}", other)
-                       for p in entry["prompts"]]  # fmt: skip
-            name = f"{entry['name']}-{side}" if len(sides) > 1 else entry["name"]
-            real = entry["real"][side or "none"]
-            classes.append(Asked(name, tuple(entry["rules"]), side, tuple(prompts), tuple(real)))
-    return classes
-
-
-def asked_in_captions(classes: Sequence[Asked], split: str) -> list[Asked]:
-    """The classes, asked for by captions of their real clips in a split instead of prompts."""
-    captions: dict[str, list[str]] = defaultdict(list)
-    for clip in real_clips((split,)):
-        captions[f"{clip.source}/{clip.label}"] += clip.captions
-    rng = np.random.default_rng(0)
-    chosen = []
-    for asked in classes:
-        said = sorted({text for label in asked.real for text in captions[label]})
-        if said:
-            picked = rng.permutation(said)[:BATCH].tolist()
-            chosen.append(replace(asked, prompts=tuple(picked)))
-    return chosen
-
-
 def generated(
     classes: Sequence[Asked], model: Any, seeds: int, seconds: float | None, guidance: float | None
 ) -> Motions:
@@ -142,16 +98,9 @@ def generated(
     return motions
 
 
-def real_clips(splits: tuple[str, ...] = SPLITS) -> Iterator[Clip]:
-    """Every clip of motion5h and motion_extra."""
-    for name in ("motion5h", "motion_extra"):
-        yield from read_clips(data_folder() / name, splits)
-
-
 def captured(classes: Sequence[Asked], clips: Sequence[Clip]) -> Motions:
     """The real clips of each class."""
-    text = PROMPTS.read_text(encoding="utf-8")
-    flagged = frozenset(tomllib.loads(text)["real"]["flagged"])
+    doubtful = flagged()
     motions: dict[str, list[Moved]] = defaultdict(list)
     for asked in classes:
         number: dict[str, int] = defaultdict(int)
@@ -159,8 +108,21 @@ def captured(classes: Sequence[Asked], clips: Sequence[Clip]) -> Motions:
             if f"{clip.source}/{clip.label}" in asked.real:
                 key = (clip.style, number[clip.style])
                 number[clip.style] += 1
-                motions[asked.name].append(Moved(clip.joints, key, clip.id in flagged))
+                motions[asked.name].append(Moved(clip.joints, key, clip.id in doubtful))
     return motions
+
+
+def rebuilt(motions: Motions, model: Any) -> Motions:
+    """The same motions after a round trip through the model's latents: the best it can make."""
+    made: dict[str, list[Moved]] = {}
+    for name, real in track(motions.items(), "rebuilding"):
+        made[name] = []
+        for first in range(0, len(real), BATCH):
+            some = real[first : first + BATCH]
+            clips = [joints_to_features(m.joints[: model.codec.longest]) for m in some]
+            pairs = zip(some, round_trip(model.codec, clips), strict=True)
+            made[name] += [replace(moved, joints=joints) for moved, (joints, _) in pairs]
+    return made
 
 
 def rows_of(classes: Sequence[Asked], motions: Motions, target: float | None) -> list[Row]:
@@ -257,11 +219,25 @@ def arguments() -> argparse.Namespace:
                         help="ask by captions of real clips in this split")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--real", action="store_true", help="judge real clips instead")
+    parser.add_argument("--rebuilt", action="store_true",
+                        help="judge real clips after the model's VAE instead")  # fmt: skip
     return parser.parse_args()
+
+
+def judged(chosen: argparse.Namespace, classes: Sequence[Asked]) -> Motions:
+    """The motions to judge: generated ones, or real clips after the model's VAE."""
+    import motiongpt3
+
+    model = motiongpt3.load(chosen.model) if chosen.model else motiongpt3.load()
+    if not chosen.rebuilt:
+        return generated(classes, model, chosen.seeds, chosen.seconds, chosen.guidance)
+    return rebuilt(captured(classes, list(track(real_clips(), "reading", total=5224))), model)
 
 
 def main() -> int:
     chosen, classes = arguments(), read_classes()
+    if chosen.captions:
+        classes = asked_in_captions(classes, chosen.captions, BATCH)
     if chosen.real:
         clips = list(track(real_clips(), "reading", total=5224))
         motions, target = captured(classes, clips), REAL_TARGET
@@ -272,13 +248,7 @@ def main() -> int:
         )
         print("\nall clips")
     else:
-        import motiongpt3
-
-        model = motiongpt3.load(chosen.model) if chosen.model else motiongpt3.load()
-        if chosen.captions:
-            classes = asked_in_captions(classes, chosen.captions)
-        motions = generated(classes, model, chosen.seeds, chosen.seconds, chosen.guidance)
-        target = None
+        motions, target = judged(chosen, classes), None
     rows, slides = rows_of(classes, motions, target), skates(motions)
     print_rows(rows)
     met = print_verdict(rows, slides)

@@ -1,0 +1,76 @@
+"""What the model is asked for in bench/prompts.toml, and the real clips of the same classes."""
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from motiongpt3.data.folder import data_folder
+from motiongpt3.data.sources import SPLITS, Clip, read_clips
+from motiongpt3.evaluation.rules import Named, Rule
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROMPTS = Path(__file__).with_name("prompts.toml")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One class of prompts: what to type, and by which rules on the joints it is judged."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    side: Named | None
+    prompts: tuple[str, ...]
+    real: tuple[str, ...]
+
+
+def read_classes(path: Path = PROMPTS) -> list[Asked]:
+    """The classes of the prompt file, one per side."""
+    classes = []
+    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["classes"]:
+        sides = entry.get("sides", [None])
+        for side in sides:
+            other = {"left": "right", "right": "left"}.get(side, "")
+            prompts = [p.replace("{side}", str(side)).replace("{other}", other)
+                       for p in entry["prompts"]]  # fmt: skip
+            name = f"{entry['name']}-{side}" if len(sides) > 1 else entry["name"]
+            real = entry["real"][side or "none"]
+            classes.append(Asked(name, tuple(entry["rules"]), side, tuple(prompts), tuple(real)))
+    return classes
+
+
+def flagged() -> frozenset[str]:
+    """Real clips whose labels are in doubt."""
+    return frozenset(tomllib.loads(PROMPTS.read_text(encoding="utf-8"))["real"]["flagged"])
+
+
+def asked_in_captions(classes: Sequence[Asked], split: str, most: int) -> list[Asked]:
+    """The classes, asked for by captions of their real clips in a split instead of prompts.
+
+    Args:
+        most: captions per class.
+    """
+    captions: dict[str, list[str]] = defaultdict(list)
+    for clip in real_clips((split,)):
+        captions[f"{clip.source}/{clip.label}"] += clip.captions
+    rng = np.random.default_rng(0)
+    chosen = []
+    for asked in classes:
+        said = sorted({text for label in asked.real for text in captions[label]})
+        if said:
+            picked = rng.permutation(said)[:most].tolist()
+            chosen.append(replace(asked, prompts=tuple(picked)))
+    return chosen
+
+
+def real_clips(splits: tuple[str, ...] = SPLITS) -> Iterator[Clip]:
+    """Every clip of motion5h and motion_extra."""
+    for name in ("motion5h", "motion_extra"):
+        yield from read_clips(data_folder() / name, splits)
