@@ -152,8 +152,9 @@ NANO = Recipe(
             # Most clips are acted in a style, and most questions say none.
             stage=replace(
                 _POLISH.stage,
-                wording=Wording(varied=0.75, canonical=0.8, asides=0.35, unstyled=0.35),
+                wording=Wording(varied=0.75, canonical=0.8, asides=0.35, unstyled=0.5),
             ),
+            balance=0.75,
         ),
     ),
 )
