@@ -72,7 +72,11 @@ def test_a_batch_in_parts_and_a_codec_of_ids(data: Path) -> None:
 
 
 def test_the_command_says_what_a_run_takes(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    data: Path,
+    tmp_path: Path,
+    tmp_path_factory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setitem(RECIPES, "nano", short(("align",)))
     out = tmp_path / "run"
@@ -88,7 +92,7 @@ def test_the_command_says_what_a_run_takes(
     assert told["stages"][0]["peak_bytes"] > 1e7 and told["threads"] == torch.get_num_threads()
     assert told["seconds"] == pytest.approx(sum(stage["seconds"] for stage in told["stages"]))
     assert not out.exists()
-    model = trained_once(tmp_path / "other") / "model"
+    model = trained_once(tmp_path_factory.getbasetemp() / "tiny") / "model"
     assert cli.main([*command, "--from", str(model)]) == 0
     assert capsys.readouterr().err.splitlines() == ["trying codes", "trying align"]
     assert cli.main([*command[:-1], "--json"]) == 2

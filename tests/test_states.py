@@ -81,7 +81,7 @@ def test_every_damage_to_a_model_is_noticed(
     tmp_path_factory: pytest.TempPathFactory, tmp_path
 ) -> None:
     model = tmp_path / "model"
-    shutil.copytree(trained_once(tmp_path_factory.getbasetemp()) / "model", model)
+    shutil.copytree(trained_once(tmp_path_factory.getbasetemp() / "tiny") / "model", model)
     assert damaged(model, lambda: load_bundle(model)) >= 400
 
 

@@ -199,6 +199,7 @@ def test_a_stage_changes_what_it_says_and_nothing_else(data, tokenizer, tmp_path
         "align": {"motion", "head", "understanding"},
         "finetune": {"text", "motion", "head", "understanding"},
         "polish": {"text", "motion", "head", "understanding"},
+        "plain": {"text", "motion", "head", "understanding"},
     }
     assert changed == expected[stage]
 
@@ -290,7 +291,7 @@ def test_naming_kinds_teaches_the_slots(data, tokenizer) -> None:
         optimizer.zero_grad()
         losses["kind"].backward()
         optimizer.step()
-        kinds.append(float(losses["kind"]))
+        kinds.append(float(losses["kind"].detach()))
     assert kinds[0] > 1 and kinds[-1] < 0.1
     reached = job.network.gpt.branch(MOTION)[0].grad
     assert reached is not None and reached.any(), "the loss goes through the motion branch"
