@@ -68,6 +68,7 @@ NANO = Recipe(
             prediction="v",
             gaussian_start=True,
             evenness=0.5,
+            told_start=True,
         ),
     ),
     stages=(
@@ -148,7 +149,7 @@ NANO = Recipe(
         replace(
             _POLISH,
             name="plain",
-            schedule=replace(_POLISH.schedule, steps=4500, lr=6e-4),
+            schedule=replace(_POLISH.schedule, steps=3800, lr=6e-4),
             # Most clips are acted in a style, and most questions say none.
             stage=replace(
                 _POLISH.stage,

@@ -34,6 +34,8 @@ from motiongpt3.training.states import States
 from motiongpt3.training.vae import VAEJob
 
 USUAL = Upkeep()
+_SILENT = "heads.diffusion.told."
+"""Weights that change nothing before they are trained: a model that begins a run may lack them."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def _trained(run: Run, start: Bundle | None) -> Path:
         tokenizer, vae = start.tokenizer, start.vae
         data.mean, data.std = start.mean, start.std  # what its codec was taught to read
         model = Bimodal(recipe.sizes(tokenizer.text_vocab))
-        fill(model, "", start.network.state_dict())
+        silent = {n: t for n, t in model.state_dict().items() if n.startswith(_SILENT)}
+        fill(model, "", {**silent, **start.network.state_dict()})
     vae, model = vae.to(run.device), model.to(run.device)
     bundle = Bundle(vae, model, tokenizer, data.mean, data.std, _card(run, start))
     if start is None:
