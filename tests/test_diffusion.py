@@ -355,12 +355,69 @@ def test_an_even_loss_counts_every_component_by_its_own_spread(level: int, monke
         head = DiffusionHead(config).eval()
         head.spread.copy_(spread)
         monkeypatch.setattr(head, "_drawn_levels", lambda *_: levels)
-        found[config.evenness] = float(
-            head.losses(latents, hidden, seeded(range(len(latents)))).mean()
-        )
+        losses = head.losses(latents, hidden, seeded(range(len(latents))))
+        found[config.evenness] = float(losses.mean().detach())
     keep = head.alpha_bar[level]
     plain = (spread**2 / (keep * spread**2 + 1 - keep)).mean()
     assert found[1.0] == pytest.approx(1.0, abs=0.05)
     assert found[0.0] == pytest.approx(float(plain), rel=0.08)
     with pytest.raises(InputError, match="gaussian_start"):
         replace(TINY, evenness=0.5)
+
+
+def test_a_told_start_learns_the_gaussian_of_what_is_asked() -> None:
+    """Two things to ask for: one held still, one with much room; the network says nothing."""
+    torch.manual_seed(0)
+    gaussian = {"gaussian_start": True, "told_start": True, "quiet": 1.0}
+    config = replace(TINY, **gaussian, prediction="v", draws=8)
+    head = DiffusionHead(config)
+    asked = torch.randn(2, config.slots, config.condition)
+    middle = torch.tensor([[0.5, -1.0, 0.0], [0.0, 0.0, 2.0]])
+    spread = torch.tensor([[0.1, 0.05, 0.3], [1.0, 2.0, 0.5]])
+    optimizer = torch.optim.Adam(head.told.parameters(), lr=1e-2)
+    slower = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.995)
+    for step in range(600):
+        which = torch.arange(64) % 2
+        latents = middle[which] + spread[which] * torch.randn(64, 3)
+        seeds = [step * 64 + n for n in range(64)]
+        optimizer.zero_grad()
+        head.losses(latents, asked[which], seeded(seeds)).mean().backward()
+        optimizer.step()
+        slower.step()
+    head.eval()
+    sampling = Sampling("ddim", steps=250, guidance=1.0)
+    for n in range(2):
+        hidden = asked[n].expand(1500, -1, -1)
+        drawn = head.sample(hidden, item_generators(0, range(1500)), sampling)
+        torch.testing.assert_close(drawn.std(0), spread[n], rtol=0.25, atol=0.0)
+        assert ((drawn.mean(0) - middle[n]).abs() < 0.25 * spread[n]).all()
+
+
+def test_quiet_draws_are_even_in_the_logarithm_of_the_noise() -> None:
+    head = DiffusionHead(replace(TINY, draws=8, quiet=0.75))
+    levels = head._drawn_levels(seeded(range(2000))).unflatten(0, (2000, 8))
+    loud, quiet = levels[:, :2].double().flatten(), levels[:, 2:].flatten()
+    assert loud.mean() == pytest.approx(500, abs=20)
+    noise = (1 - head.alpha_bar).sqrt()
+    share = noise[quiet].log() / noise[0].log()  # 1 at the quietest level, 0 at pure noise
+    for place in (0.25, 0.5, 0.75):
+        assert (share < place).double().mean() == pytest.approx(place, abs=0.06)
+    again = head._drawn_levels(seeded([7]))
+    assert torch.equal(again, levels[7]), "an item's levels are its own"
+    for wrong in ({"quiet": 1.5}, {"quiet": 0.5, "prediction": "flow"}):
+        with pytest.raises(InputError, match="quiet"):
+            replace(TINY, **wrong)
+
+
+def test_a_told_start_is_silent_before_training() -> None:
+    torch.manual_seed(0)
+    config = replace(TINY, gaussian_start=True, prediction="v")
+    plain, told = DiffusionHead(config), DiffusionHead(replace(config, told_start=True))
+    for head in (plain, told):
+        torch.nn.init.normal_(head.denoiser.out.weight)
+    told.load_state_dict(plain.state_dict(), strict=False)
+    hidden, latents = torch.randn(5, 2, 16), torch.randn(5, 3)
+    found = [head.eval().losses(latents, hidden, seeded(range(5))) for head in (plain, told)]
+    assert torch.equal(*found)
+    with pytest.raises(InputError, match="gaussian_start"):
+        replace(TINY, told_start=True)

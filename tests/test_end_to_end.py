@@ -13,6 +13,7 @@ from toys import SILENT
 import motiongpt3
 from motiongpt3 import Motion
 from motiongpt3.errors import CorruptError
+from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.checkpoint import FILES, load_bundle, verify
 from motiongpt3.motion.features import features_to_joints
 from motiongpt3.training.stage import Upkeep, Watch
@@ -86,6 +87,21 @@ def test_a_run_goes_on_from_another_model(run: Path, tmp_path: Path) -> None:
     with pytest.raises(CorruptError, match="shape"):
         wider = replace(recipe, model=other)
         train(wider, run.parent / "set", tmp_path / "wider", SILENT, start=start)
+
+
+def test_a_run_may_begin_with_a_model_that_was_not_told_spreads(run: Path, tmp_path: Path) -> None:
+    recipe = tiny(1)
+    recipe = replace(recipe, stages=recipe.stages[-1:])
+    diffusion = replace(recipe.model.diffusion, gaussian_start=True, prediction="v")
+    start = load_bundle(run / "model")
+    plain = Bimodal(replace(start.network.config, diffusion=diffusion))
+    told = replace(recipe.model, diffusion=replace(diffusion, told_start=True))
+    begun = replace(start, network=plain), replace(recipe, model=told)
+    train(begun[1], run.parent / "set", tmp_path / "run", SILENT, start=begun[0])
+    made = load_bundle(tmp_path / "run" / "model").network.state_dict()
+    names = made.keys() - plain.state_dict().keys()
+    assert names == {"heads.diffusion.told.weight", "heads.diffusion.told.bias"}
+    assert all(made[name].abs().max() > 0 for name in names)
 
 
 def test_resuming_a_finished_run_changes_nothing(run: Path, tmp_path: Path) -> None:

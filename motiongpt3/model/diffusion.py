@@ -52,6 +52,9 @@ class DiffusionConfig:
     """Share of training examples whose condition is replaced by the learned "nothing"."""
     draws: int = 4
     """Noise levels tried per latent in one training step."""
+    quiet: float = 0.0
+    """Share of these draws that are even in the logarithm of the noise instead of its level, of
+    which 1 in 50 lies below a tenth of the latents' spread: where it is learned to hold still."""
     prediction: Prediction = "epsilon"
     """What the denoiser says: the noise, the clean latent, their mixture v, or the way from one to
     the other, which is rectified flow and brings its own noise levels."""
@@ -78,6 +81,8 @@ class DiffusionConfig:
         for name in ("evenness", "told_start"):
             if getattr(self, name) and not self.gaussian_start:
                 raise InputError("needs gaussian_start, which learns the spread", where=name)
+        if not 0 <= self.quiet <= 1 or (self.quiet and self.prediction == "flow"):
+            raise InputError(f"{self.quiet} of the draws", where="quiet", hint="0 to 1, no flow")
         if not 1 <= self.slots < POOL_PLACES:
             raise InputError(f"{self.slots} slots", where="slots", hint=f"1 to {POOL_PLACES - 1}")
 
@@ -142,11 +147,17 @@ class DiffusionHead(nn.Module):
 
     def _drawn_levels(self, generators: Sequence[Generator]) -> Int[Tensor, " n"]:
         """Noise levels to learn: all alike, or for rectified flow the middle ones more often."""
-        levels, draws = self.config.train_steps, (self.config.draws,)
-        if self.config.prediction != "flow":
-            return torch.cat([torch.randint(levels, draws, generator=g) for g in generators])
-        normal = torch.cat([torch.randn(draws, generator=g) for g in generators])
-        return (normal.sigmoid() * levels).long()  # logit-normal, Esser 2024, section 3.1
+        levels, draws = self.config.train_steps, self.config.draws
+        if self.config.prediction == "flow":
+            normal = torch.cat([torch.randn(draws, generator=g) for g in generators])
+            return (normal.sigmoid() * levels).long()  # logit-normal, Esser 2024, section 3.1
+        quiet, drawn = round(self.config.quiet * draws), []
+        sigmas = (1 - self.alpha_bar).sqrt().cpu()
+        for generator in generators:
+            drawn.append(torch.randint(levels, (draws - quiet,), generator=generator))
+            sigma = sigmas[0] ** torch.rand(quiet, generator=generator)
+            drawn.append(torch.searchsorted(sigmas, sigma).clamp(max=levels - 1))
+        return torch.cat(drawn)
 
     @torch.no_grad()
     def sample(

@@ -69,6 +69,7 @@ NANO = Recipe(
             gaussian_start=True,
             evenness=0.5,
             told_start=True,
+            quiet=0.5,
         ),
     ),
     stages=(
