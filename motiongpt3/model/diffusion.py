@@ -30,8 +30,6 @@ from motiongpt3.model.schedule import (
 
 TIME_SIZE = 256
 """Sines and cosines that describe a noise level."""
-POOL_PLACES = 500
-"""Rows of the pooling's position table; only slots + 1 are read (official checkpoints hold 500)."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,8 @@ class DiffusionConfig:
     """With a Gaussian start: how far components that vary little count like those that vary much.
     0: the squared error as it is, so that the root's path decides and a waving hand hardly counts;
     1: every component counts by its own spread."""
+    places: int = 500
+    """Rows of the pooling's position table, of which slots + 1 are read; the release holds 500."""
     pool_heads: int = 4
     dropout: float = 0.1
     """In the pooling layer only."""
@@ -83,8 +83,8 @@ class DiffusionConfig:
                 raise InputError("needs gaussian_start, which learns the spread", where=name)
         if not 0 <= self.quiet <= 1 or (self.quiet and self.prediction == "flow"):
             raise InputError(f"{self.quiet} of the draws", where="quiet", hint="0 to 1, no flow")
-        if not 1 <= self.slots < POOL_PLACES:
-            raise InputError(f"{self.slots} slots", where="slots", hint=f"1 to {POOL_PLACES - 1}")
+        if not 1 <= self.slots < self.places:
+            raise InputError(f"{self.slots} slots", where="slots", hint=f"1 to {self.places - 1}")
 
 
 class DiffusionHead(nn.Module):
@@ -231,7 +231,7 @@ class SlotPooling(nn.Module):
     def __init__(self, c: DiffusionConfig):
         super().__init__()
         self.query = nn.Parameter(torch.randn(1, c.condition))
-        self.position = nn.Parameter(torch.rand(POOL_PLACES, c.condition))
+        self.position = nn.Parameter(torch.rand(c.places, c.condition))
         self.encoder = nn.TransformerEncoderLayer(
             c.condition,
             c.pool_heads,

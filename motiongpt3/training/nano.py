@@ -70,6 +70,7 @@ NANO = Recipe(
             evenness=0.5,
             told_start=True,
             quiet=0.5,
+            places=5,
         ),
     ),
     stages=(

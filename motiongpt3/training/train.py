@@ -36,6 +36,7 @@ from motiongpt3.training.vae import VAEJob
 USUAL = Upkeep()
 _SILENT = "heads.diffusion.told."
 """Weights that change nothing before they are trained: a model that begins a run may lack them."""
+_PLACES = "heads.diffusion.pool.position"
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,7 @@ def _trained(run: Run, start: Bundle | None) -> Path:
         tokenizer, vae = start.tokenizer, start.vae
         data.mean, data.std = start.mean, start.std  # what its codec was taught to read
         model = Bimodal(recipe.sizes(tokenizer.text_vocab))
-        silent = {n: t for n, t in model.state_dict().items() if n.startswith(_SILENT)}
-        fill(model, "", {**silent, **start.network.state_dict()})
+        fill(model, "", _begun(model, start.network))
     vae, model = vae.to(run.device), model.to(run.device)
     bundle = Bundle(vae, model, tokenizer, data.mean, data.std, _card(run, start))
     if start is None:
@@ -131,6 +131,15 @@ def _trained(run: Run, start: Bundle | None) -> Path:
         bundle = replace(bundle, network=fresh)
     run.engine.first_does(lambda: save(bundle, run.folder / "model"))
     return run.folder / "model"
+
+
+def _begun(model: Bimodal, start: Bimodal) -> dict[str, Tensor]:
+    """The weights of the model a run begins with, for one that may have parts it lacks."""
+    silent = {n: t for n, t in model.state_dict().items() if n.startswith(_SILENT)}
+    weights = {**silent, **start.state_dict()}
+    if _PLACES in weights:  # ids of a VQ-VAE need no diffusion head
+        weights[_PLACES] = weights[_PLACES][: model.config.diffusion.places]  # read rows
+    return weights
 
 
 def _settled(recipe: Recipe, out: Path, engine: Engine) -> Precision:
