@@ -178,7 +178,7 @@ def test_a_stage_name_is_text_too(tmp_path: Path) -> None:
 
 def test_a_run_on_its_way_says_where_it_is(tmp_path: Path) -> None:
     folder = write(tmp_path / "run", {"vae": steps(4), "text": steps(2)})
-    assert read_run(folder).state == "text: step 2 of 4, 19% of all steps"
+    assert read_run(folder).state == "text: step 2 of 4, 17% of all steps"
     assert "Training of nano" in read_page(folder).text
 
 

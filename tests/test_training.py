@@ -200,6 +200,7 @@ def test_a_stage_changes_what_it_says_and_nothing_else(data, tokenizer, tmp_path
         "finetune": {"text", "motion", "head", "understanding"},
         "polish": {"text", "motion", "head", "understanding"},
         "plain": {"text", "motion", "head", "understanding"},
+        "lengths": {"text", "motion", "head", "understanding"},
     }
     assert changed == expected[stage]
 

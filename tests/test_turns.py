@@ -236,3 +236,20 @@ def test_a_clip_done_in_a_style_may_be_asked_for_without_it(data: MotionText) ->
         assert all(said in text_of(maker.draw(task, index, rng).turn) for _ in range(50))
     example = maker.draw(Task.TEXT_TO_MOTION, 0, rng)
     assert "hand" in text_of(example.turn) and "sadly" not in text_of(example.turn)
+
+
+def test_any_length_may_be_told(data: MotionText) -> None:
+    maker = TurnMaker(data, Wording(varied=0.0, canonical=1.0, stretched=0.5))
+    rng, index = np.random.default_rng(0), 0
+    frames, fps = data.records[index].frames, data.skeleton.fps
+    told = []
+    for _ in range(300):
+        example = maker.draw(Task.TEXT_TO_MOTION, index, rng)
+        assert len(example.motions[Field.MOTION]) == frames, "the motion itself stays"
+        told.append(float(re.search(r"([\d.]+) s", text_of(example.turn))[1]))
+    as_they_were = [seconds for seconds in told if abs(seconds - frames / fps) < 0.05]
+    assert 120 < len(as_they_were) < 200
+    assert min(told) < 0.7 * frames / fps and max(told) > 1.5 * frames / fps
+    assert max(told) <= 2 * frames / fps + 0.05 and min(told) >= 1.0
+    text = text_of(maker.draw(Task.CAPTION_TO_SECONDS, index, rng).turn)
+    assert format_seconds(frames / fps) in text

@@ -159,6 +159,19 @@ NANO = Recipe(
             ),
             balance=0.75,
         ),
+        replace(
+            _POLISH,
+            name="lengths",
+            schedule=replace(_POLISH.schedule, steps=1500, lr=4e-4),
+            # Every action at any length: how long it takes must not say what is done.
+            stage=replace(
+                _POLISH.stage,
+                wording=Wording(
+                    varied=0.75, canonical=0.8, asides=0.35, unstyled=0.5, stretched=0.6
+                ),
+            ),
+            balance=0.75,
+        ),
     ),
 )
 """The model that ships in the package: trained on two CPU cores in one sitting."""

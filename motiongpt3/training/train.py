@@ -250,11 +250,13 @@ def _origin(start: Bundle | None) -> dict[str, object]:
 
 def _card(run: Run, start: Bundle | None) -> Mapping[str, object]:
     """What must be known about a model: what made it, and from what."""
+    stages = [stage.name for stage in run.recipe.stages]
+    begun = f" --from MODEL --only {' '.join(stages)}" if start else ""
     return {
         **_origin(start),
         "name": run.recipe.name,
-        "command": f"motiongpt3 train {run.recipe.name}",
-        "stages": [stage.name for stage in run.recipe.stages],
+        "command": f"motiongpt3 train {run.recipe.name}{begun}",
+        "stages": stages,
         "seed": run.recipe.seed,
         "data_sha256": run.data.manifest["sha256"],
         "skeleton": run.data.skeleton.name,

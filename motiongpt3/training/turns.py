@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from motiongpt3.data.aside import with_aside
 from motiongpt3.data.dataset import MotionText
+from motiongpt3.data.prepare import LIMITS
 from motiongpt3.data.tasks import (
     BARE_TEMPLATES,
     CAPTION,
@@ -105,6 +106,9 @@ class Wording:
     """Share of captions in questions with words around them that say nothing about the motion."""
     unstyled: float = 0.0
     """Share of questions about clips done in a style that do not say in which."""
+    stretched: float = 0.0
+    """Share of motions asked for that are told to take up to twice or half as long as they did: the
+    latent of a clip hardly knows how fast it is played, and any length may be asked for."""
     quoted: float = 0.0
     """Share of examples whose caption is in double quotes wherever it stands, the answer included;
     a caption that holds such quotes is left as it is."""
@@ -145,6 +149,8 @@ class TurnMaker:
         features = self.data.features(index, mirrored)
         caption = self.caption(index, mirrored, rng)
         told, made, frames = self._parts(task, features, rng)
+        if task is Task.TEXT_TO_MOTION:
+            frames = self._told_frames(frames, rng)
         template = self._template(task, rng)
         if task is Task.MOTION_TO_TEXT or task is Task.SECONDS_TO_CAPTION:
             asked = caption  # answers are learned as written, only questions are reworded
@@ -163,6 +169,11 @@ class TurnMaker:
         turn = Turn(render(question, values), render(answer, values), lengths)
         in_words = self.caption(index, mirrored, rng)
         return Example(turn, motions, in_words, index, mirrored, task)
+
+    def _told_frames(self, frames: int, rng: np.random.Generator) -> int:
+        if not self.wording.stretched or rng.random() >= self.wording.stretched:
+            return frames
+        return _between(*LIMITS[self.data.skeleton.name], frames * 2 ** rng.uniform(-1, 1))
 
     def _template(self, task: Task, rng: np.random.Generator) -> Template:
         said = self.said[task].draw(rng)
