@@ -1,4 +1,4 @@
-"""The recipe of the model that ships in the package: two CPU cores, one sitting."""
+"""The recipe of the model that ships in the package: two CPU cores, an evening."""
 
 from dataclasses import replace
 
@@ -174,4 +174,4 @@ NANO = Recipe(
         ),
     ),
 )
-"""The model that ships in the package: trained on two CPU cores in one sitting."""
+"""The model that ships in the package, trained on two CPU cores in a few hours."""
