@@ -1,4 +1,4 @@
-"""The recipe between the shipped model and the paper's: 29 M weights, an hour on one GPU."""
+"""The recipe between the shipped model and the paper's: 29 M weights, for a GPU."""
 
 from dataclasses import replace
 
