@@ -51,8 +51,8 @@ class DiffusionConfig:
     draws: int = 4
     """Noise levels tried per latent in one training step."""
     quiet: float = 0.0
-    """Share of these draws that are even in the logarithm of the noise instead of its level, of
-    which 1 in 50 lies below a tenth of the latents' spread: where it is learned to hold still."""
+    """Share of these draws that are even in the logarithm of the noise. Of the levels 1 in 90 lies
+    below a tenth of the latents' spread, which is where it is learned to hold still."""
     prediction: Prediction = "epsilon"
     """What the denoiser says: the noise, the clean latent, their mixture v, or the way from one to
     the other, which is rectified flow and brings its own noise levels."""
