@@ -29,11 +29,12 @@ from motiongpt3.model.sequence import IGNORE
 from motiongpt3.model.tokenizer import Tokenizer
 from motiongpt3.model.vae import MotionVAE, VAEConfig
 from motiongpt3.training.codes import clip_codes
+from motiongpt3.training.engine import Engine
 from motiongpt3.training.folder import held
 from motiongpt3.training.language import LanguageBatch, LanguageJob, LanguageStage
 from motiongpt3.training.loop import fit
 from motiongpt3.training.stage import Stage, Upkeep, Watch
-from motiongpt3.training.train import train
+from motiongpt3.training.train import Run, begin_tokenizer, train
 from motiongpt3.training.turns import TurnMaker, Wording
 from motiongpt3.training.vae import VAEJob, VAELoss
 
@@ -390,3 +391,22 @@ def test_two_runs_do_not_share_a_folder(data, tmp_path: Path) -> None:
         assert second.returncode and "another run is at work here" in second.stderr
         assert str(os.getpid()) in second.stderr
     assert subprocess.run(program).returncode == 0, "a lock does not outlive its process"
+
+
+def test_one_process_learns_the_vocabulary(data, tmp_path: Path, monkeypatch) -> None:
+    """The others wait for it, and read it: two that write one file get in each other's way."""
+    recipe = replace(tiny(), stages=())
+
+    def run(rank: int) -> Run:
+        engine = Engine(torch.device("cpu"), rank=rank, ranks=2)
+        return Run(recipe, data, tmp_path, SILENT, Upkeep(), engine)
+
+    def wait(engine: Engine, error: object) -> None:
+        if not engine.first:
+            begin_tokenizer(run(0))
+        met.append(engine.rank)
+
+    met: list[int] = []
+    monkeypatch.setattr(Engine, "agree", wait)
+    assert begin_tokenizer(run(1)).encode("waves") == begin_tokenizer(run(0)).encode("waves")
+    assert met == [0, 1, 0], "all meet, also when the file is there"

@@ -211,20 +211,28 @@ def begin_tokenizer(run: Run) -> Tokenizer:
     path = run.folder / "tokenizer.json"
     if run.recipe.gpt2:
         return Tokenizer.load(GPT2_VOCABULARY)
-    if not path.is_file():
-        captions = [text for record in run.data.records for text in record.captions]
-        templates = Templates.load()
-        words = [
-            part
-            for task in Task
-            for template in templates.all(task)
-            for part in (*template.question, *template.answer)
-            if isinstance(part, str)
-        ]
-        # Sorted and unique: the vocabulary must not depend on how often a pattern was repeated.
-        texts = sorted({*captions, *run.data.corpus, *words})
-        Tokenizer.train(texts, run.recipe.vocab).save(path)
+
+    def learn() -> None:
+        if not path.is_file():
+            _learned_tokenizer(run).save(path)
+
+    run.engine.first_does(learn)
     return Tokenizer.load(path)
+
+
+def _learned_tokenizer(run: Run) -> Tokenizer:
+    captions = [text for record in run.data.records for text in record.captions]
+    templates = Templates.load()
+    words = [
+        part
+        for task in Task
+        for template in templates.all(task)
+        for part in (*template.question, *template.answer)
+        if isinstance(part, str)
+    ]
+    # Sorted and unique: the vocabulary must not depend on how often a pattern was repeated.
+    texts = sorted({*captions, *run.data.corpus, *words})
+    return Tokenizer.train(texts, run.recipe.vocab)
 
 
 def _language_model(recipe: Recipe, tokenizer: Tokenizer) -> Bimodal:
