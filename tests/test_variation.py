@@ -167,6 +167,8 @@ def test_asides_add_words_and_keep_what_is_done(caption: str, seed: int) -> None
         ("on the right before stopping", "on the left before stopping"),
         ("goes left at an angle", "goes right at an angle"),
         ("hops left after landing", "hops to the right after landing"),
+        ("turns left right away", "turns right right away"),
+        ("Left Left away", "Right To the right away"),
         ("a person bows", "a person bows"),
         ("the bright leftover", "the bright leftover"),
     ],

@@ -28,7 +28,7 @@ NOT_A_SIDE = re.compile(
 NOT_A_SIDE_AFTER = re.compile(r"\b(?:all|that's|just|is it)[ -]$", re.IGNORECASE)
 # After these it is a side whatever follows: "on the right before", "turns right after".
 SIDE_AFTER = re.compile(
-    r"\b(?:the|to|their|his|her|its|your|my|one's|and|or|from|of|left|a"
+    r"\b(?:the|to|their|his|her|its|your|my|one's|and|or|from|of|a"
     r"|turn(?:s|ed|ing)?|veer(?:s|ed|ing)?|swerv(?:e|es|ed|ing)|curv(?:e|es|ed|ing)|bear(?:s|ing)?"
     r"|bend(?:s|ing)?|spin(?:s|ning)?|rotat(?:e|es|ed|ing)|pivot(?:s|ed|ing)?|fac(?:e|es|ed|ing)"
     r"|look(?:s|ed|ing)?)\s$",
