@@ -16,10 +16,11 @@ from clips import trained_once
 from toys import SCHEDULE, SILENT, Toy
 
 from motiongpt3.errors import CorruptError, InputError, ResourceError
+from motiongpt3.formats.files import digest
 from motiongpt3.model.checkpoint import load_bundle
 from motiongpt3.training.loop import fit
 from motiongpt3.training.stage import Stage, Upkeep
-from motiongpt3.training.states import States, digest, is_whole, verify
+from motiongpt3.training.states import States, is_whole, verify
 
 CUTS, FLIPS = 32, 64
 

@@ -4,6 +4,7 @@ Sizes are bytes.
 """
 
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
@@ -81,9 +82,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise _unwritable(path, error) from error
     try:
         yield part
-        _flush(part)
+        flush(part)
         os.replace(part, target)
-        _flush(target.parent)
+        flush(target.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
@@ -110,7 +111,19 @@ def _open(path: str | Path, max_bytes: int) -> int:
     return handle
 
 
-def _flush(path: Path) -> None:
+def digest(path: Path) -> str | None:
+    """SHA-256 of a file, read in pieces; None for what is not a file."""
+    if not path.is_file():
+        return None
+    sums = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(2**22):
+            sums.update(piece)
+    return sums.hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

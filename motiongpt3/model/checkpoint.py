@@ -9,7 +9,6 @@
 No weight format notices flipped bits, so every file is checked against the manifest on loading.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -25,7 +24,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from motiongpt3.errors import CorruptError, InputError, NonFiniteError
-from motiongpt3.formats.files import atomic_write
+from motiongpt3.formats.files import atomic_write, digest
 from motiongpt3.model.bimodal import Bimodal, BimodalConfig
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import GPTConfig
@@ -89,7 +88,7 @@ def save(bundle: Bundle, folder: Path, half: bool = True) -> Path:
         with atomic_write(folder / name) as path:
             path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     bundle.tokenizer.save(folder / "tokenizer.json")
-    manifest = {"version": VERSION, "sha256": {name: _digest(folder / name) for name in FILES}}
+    manifest = {"version": VERSION, "sha256": {name: digest(folder / name) for name in FILES}}
     with atomic_write(folder / "manifest.json") as path:
         path.write_text(json.dumps(manifest, indent=1))
     return folder
@@ -159,9 +158,7 @@ def verify(folder: Path) -> None:
     if not isinstance(sums, dict):
         raise CorruptError("lists no files", where=str(folder / "manifest.json"))
     for name in FILES:
-        expected, found = sums.get(name), None
-        if (folder / name).is_file():
-            found = _digest(folder / name)
+        expected, found = sums.get(name), digest(folder / name)
         if found != expected:
             raise CorruptError(
                 f"SHA-256 is {found}, the manifest says {expected}",
@@ -215,7 +212,3 @@ def _json(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise CorruptError("cannot be read", where=str(path), hint=str(error)) from error
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from motiongpt3.errors import CorruptError, InputError, ResourceError
+from motiongpt3.formats.files import digest, flush
 
 VERSION = 1
 _NAME = re.compile(r"step-(\d{6,})")
@@ -186,26 +187,6 @@ def is_whole(state: Path) -> bool:
     except CorruptError:
         return False
     return True
-
-
-def digest(path: Path) -> str | None:
-    """SHA-256 of a file, read in pieces; None for what is not a file."""
-    if not path.is_file():
-        return None
-    sums = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(2**22):
-            sums.update(piece)
-    return sums.hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager
