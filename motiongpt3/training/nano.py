@@ -48,6 +48,17 @@ _POLISH = LanguageRecipe(
 )
 """All that the shipped model is asked for, each kind of motion often enough to be learned."""
 
+_PLAIN = replace(
+    _POLISH,
+    name="plain",
+    schedule=replace(_POLISH.schedule, steps=3800, lr=6e-4),
+    stage=replace(
+        _POLISH.stage, wording=Wording(varied=0.75, canonical=0.8, asides=0.35, unstyled=0.5)
+    ),
+    balance=0.75,
+)
+"""The same with words of its own: most clips are acted in a style, and most questions say none."""
+
 NANO = Recipe(
     name="nano",
     licence="CC BY-NC 4.0",
@@ -148,29 +159,13 @@ NANO = Recipe(
             rare=10,
         ),
         _POLISH,
+        _PLAIN,
         replace(
-            _POLISH,
-            name="plain",
-            schedule=replace(_POLISH.schedule, steps=3800, lr=6e-4),
-            # Most clips are acted in a style, and most questions say none.
-            stage=replace(
-                _POLISH.stage,
-                wording=Wording(varied=0.75, canonical=0.8, asides=0.35, unstyled=0.5),
-            ),
-            balance=0.75,
-        ),
-        replace(
-            _POLISH,
+            _PLAIN,
             name="lengths",
-            schedule=replace(_POLISH.schedule, steps=1500, lr=4e-4),
+            schedule=replace(_PLAIN.schedule, steps=1500, lr=4e-4),
             # Every action at any length: how long it takes must not say what is done.
-            stage=replace(
-                _POLISH.stage,
-                wording=Wording(
-                    varied=0.75, canonical=0.8, asides=0.35, unstyled=0.5, stretched=0.6
-                ),
-            ),
-            balance=0.75,
+            stage=replace(_PLAIN.stage, wording=replace(_PLAIN.stage.wording, stretched=0.6)),
         ),
     ),
 )
