@@ -63,7 +63,7 @@ class Plain(LanguageJob):
 
     def codes(self, batch: LanguageBatch) -> Codes:
         clips = [self.data.features(*m) if isinstance(m, tuple) else m for m in batch.motions]
-        return self.encoder.codes([self.encoder.posteriors([clip])[0] for clip in clips])
+        return self.encoder.codes(torch.cat([self.encoder.posteriors([clip]) for clip in clips]))
 
 
 def padded(tokens: Tokens, end: int) -> Tokens:

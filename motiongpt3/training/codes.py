@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from motiongpt3.data.dataset import MotionText, pad
 from motiongpt3.formats.files import atomic_write
@@ -41,25 +42,25 @@ class Encoder:
 
     @torch.no_grad()
     def posteriors(self, clips: Sequence[Float[np.ndarray, "_ F"]]) -> Shaped[Tensor, "N P"]:
-        """One row per clip, all made together."""
+        """One row per clip, all made together, in full precision whatever the step computes in."""
         padded, frames = pad(list(clips))
         features = (torch.from_numpy(padded).to(self.device) - self.mean) / self.std
         length = torch.from_numpy(frames).to(self.device)
         if not isinstance(self.codec, MotionVAE):
             return self.codec.to_codes(features, length)
-        posterior = self.codec.encode(features, length)
+        with torch.autocast(self.device.type, enabled=False):
+            posterior = self.codec.encode(features, length)
         return torch.cat([posterior.mean, posterior.log_variance], 1).flatten(1).float()
 
     def codes(
         self,
-        posteriors: Sequence[Shaped[Tensor, " _"]],
+        posteriors: Shaped[Tensor, "N P"],
         generators: Sequence[Generator] | None = None,
     ) -> Codes:
         """Codes of posteriors: means, or draws where there are generators; ids stay ids."""
-        rows = nn.utils.rnn.pad_sequence(list(posteriors), True, NO_CODE)
         if not isinstance(self.codec, MotionVAE):
-            return rows
-        mean, log_variance = rows.unflatten(1, (2, 1, -1)).unbind(1)
+            return posteriors
+        mean, log_variance = posteriors.unflatten(1, (2, 1, -1)).unbind(1)
         if generators is not None:
             mean = Gaussian(mean, log_variance).sample(generators)
         return mean.flatten(1)
@@ -69,11 +70,24 @@ class ClipCodes:
     """The posteriors of every clip of a set and of its mirror image."""
 
     def __init__(self, plain: Shaped[Tensor, "N P"], mirrored: Shaped[Tensor, "N P"]):
-        self.both = (plain, mirrored)
+        self.both = torch.stack([plain, mirrored])
 
-    def of(self, clip: int, mirrored: bool) -> Shaped[Tensor, " P"]:
-        """One clip's."""
-        return self.both[mirrored][clip]
+    def of(self, clips: Sequence[tuple[int, bool]]) -> Shaped[Tensor, "n P"]:
+        """Those of some clips, each with whether its mirror image is meant."""
+        if not clips:
+            return self.both[0, :0]
+        number, mirrored = torch.tensor(clips, device=self.both.device).unbind(1)
+        return self.both[mirrored, number]
+
+
+def interleaved(
+    first: Shaped[Tensor, "n P"], second: Shaped[Tensor, "m Q"], of_second: Sequence[bool]
+) -> Shaped[Tensor, "N R"]:
+    """Rows of two tables in turn, as `of_second` says for each; ids are filled up with NO_CODE."""
+    width = max(first.shape[1], second.shape[1])
+    rows = [F.pad(table, (0, width - table.shape[1]), value=NO_CODE) for table in (first, second)]
+    place = np.argsort(np.argsort(of_second, kind="stable"))
+    return torch.cat(rows)[torch.from_numpy(place).to(first.device)]
 
 
 def clip_codes(

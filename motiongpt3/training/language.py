@@ -19,7 +19,7 @@ from motiongpt3.model.heads import Codes, LatentHeads
 from motiongpt3.model.noise import seeded
 from motiongpt3.model.sequence import IGNORE, Learned, Packer, Tokens, Turn
 from motiongpt3.model.vae import MotionVAE
-from motiongpt3.training.codes import ClipCodes, Encoder
+from motiongpt3.training.codes import ClipCodes, Encoder, interleaved
 from motiongpt3.training.turns import Cuts, Example, TurnMaker, Wording
 from motiongpt3.training.vae import check_skeleton
 
@@ -185,12 +185,11 @@ class LanguageJob:
         """Codes of a batch's motions: those of whole clips are known, parts are made in one go."""
         if not batch.motions:
             return torch.zeros(0, 0, device=self.device)
-        parts = [motion for motion in batch.motions if isinstance(motion, np.ndarray)]
-        made = iter(self.encoder.posteriors(parts) if parts else ())
-        known = [
-            next(made) if isinstance(motion, np.ndarray) else self.known.of(*motion)
-            for motion in batch.motions
-        ]
+        known = self.known.of([m for m in batch.motions if isinstance(m, tuple)])
+        cut = [motion for motion in batch.motions if isinstance(motion, np.ndarray)]
+        if cut:
+            of_cut = [isinstance(motion, np.ndarray) for motion in batch.motions]
+            known = interleaved(known, self.encoder.posteriors(cut), of_cut)
         return self.encoder.codes(known, seeded(batch.seeds) if self.stage.sampled_codes else None)
 
     def _example(self, clip: int, rng: np.random.Generator) -> Example:
