@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from rich.progress import track
 
 from motiongpt3.data.folder import data_folder
+from motiongpt3.data.scenes import scenes
 from motiongpt3.data.sources import SPLITS, Clip, read_clips
+from motiongpt3.evaluation.novelty import known_bigrams, seen_share
 from motiongpt3.evaluation.rules import Named, Rule
 
 if sys.version_info >= (3, 11):
@@ -18,6 +21,8 @@ else:
     import tomli as tomllib
 
 PROMPTS = Path(__file__).with_name("prompts.toml")
+SCENES = 2000
+"""Draws of every scene that stand for what training may say."""
 
 
 @dataclass(frozen=True)
@@ -74,3 +79,16 @@ def real_clips(splits: tuple[str, ...] = SPLITS) -> Iterator[Clip]:
     """Every clip of motion5h and motion_extra."""
     for name in ("motion5h", "motion_extra"):
         yield from read_clips(data_folder() / name, splits)
+
+
+def novel(classes: Sequence[Asked]) -> list[Asked]:
+    """The same classes without prompts whose words training may have met side by side."""
+    rng = np.random.default_rng(0)
+    texts = [
+        caption for clip in track(real_clips(), "reading", total=5224) for caption in clip.captions
+    ]
+    texts += [scene.draw(rng) for scene in scenes().values() for _ in range(SCENES)]
+    known = known_bigrams(texts)
+    kept = [tuple(p for p in one.prompts if seen_share(p, known) <= 0.5) for one in classes]
+    print(f"{sum(map(len, kept))} of {sum(len(one.prompts) for one in classes)} prompts")
+    return [replace(one, prompts=prompts) for one, prompts in zip(classes, kept, strict=True)]

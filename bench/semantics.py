@@ -3,6 +3,7 @@
 python bench/semantics.py [--model PATH] [--seeds 4] [--seconds auto] [--json OUT]
 python bench/semantics.py --real      # the same rules on real clips, and who else meets them
 python bench/semantics.py --rebuilt   # on real clips after a round trip through the latents
+python bench/semantics.py --novel     # without prompts like what training may have said
 python bench/semantics.py --captions val --guidance 2   # choose settings, away from the prompts
 
 Prompts and classes are in bench/prompts.toml, rules in motiongpt3/evaluation/rules.py.
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from asked import Asked, asked_in_captions, flagged, read_classes, real_clips
+from asked import Asked, asked_in_captions, flagged, novel, read_classes, real_clips
 from rich.progress import track
 
 from motiongpt3 import MotionGPTError
@@ -217,6 +218,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--guidance", type=float, help="scale; the model's own if not given")
     parser.add_argument("--captions", choices=SPLITS, metavar="SPLIT",
                         help="ask by captions of real clips in this split")  # fmt: skip
+    parser.add_argument("--novel", action="store_true",
+                        help="only prompts of words training has not met together")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--real", action="store_true", help="judge real clips instead")
     parser.add_argument("--rebuilt", action="store_true",
@@ -236,6 +239,8 @@ def judged(chosen: argparse.Namespace, classes: Sequence[Asked]) -> Motions:
 
 def main() -> int:
     chosen, classes = arguments(), read_classes()
+    if chosen.novel:
+        classes = novel(classes)
     if chosen.captions:
         classes = asked_in_captions(classes, chosen.captions, BATCH)
     if chosen.real:

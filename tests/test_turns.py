@@ -253,3 +253,29 @@ def test_any_length_may_be_told(data: MotionText) -> None:
     assert max(told) <= 2 * frames / fps + 0.05 and min(told) >= 1.0
     text = text_of(maker.draw(Task.CAPTION_TO_SECONDS, index, rng).turn)
     assert format_seconds(frames / fps) in text
+
+
+def test_an_action_may_be_asked_for_as_strangers_would(data: MotionText) -> None:
+    """Only in questions, only where no style is said, and on the side that is meant."""
+    known = copy(data)
+    label = "raise-up-left-hand"
+    plain, sad, other = (
+        replace(data.records[n], source="bandai_namco", label=label, captions=(caption,))
+        for n, caption in enumerate(("it happens.", "it happens sadly.", "it happens."))
+    )
+    known.records = [plain, replace(sad, style="sad"), replace(other, label="unknown")]
+    maker = TurnMaker(known, Wording(varied=0.0, canonical=1.0, scenes=0.5))
+    rng = np.random.default_rng(0)
+    drawn = [maker.draw(Task.TEXT_TO_MOTION, 0, rng) for _ in range(200)]
+    scenes = [e for e in drawn if "it happens" not in text_of(e.turn)]
+    assert 60 < len(scenes) < 140
+    for example in scenes:
+        meant, text = ("right" if example.mirrored else "left"), text_of(example.turn)
+        assert re.search(rf"\b{meant}\b", text), text
+    for task, index in (
+        (Task.TEXT_TO_MOTION, 1),
+        (Task.TEXT_TO_MOTION, 2),
+        (Task.MOTION_TO_TEXT, 0),
+    ):
+        texts = [text_of(maker.draw(task, index, rng).turn) for _ in range(50)]
+        assert all("it happens" in text for text in texts), "no other words for these"

@@ -32,7 +32,7 @@ def with_aside(text: str, rng: np.random.Generator) -> str:
     stop = text[-1] if text.endswith((".", "?", "!")) else ""
     words = text.removesuffix(stop)
     if rng.random() < _TRADE:
-        words = _ANYBODY.sub(f"{_pick(['a', 'the'], rng)} {_pick(table['trades'], rng)}", words)
+        words = _ANYBODY.sub(trade(rng), words)
     if rng.random() < _FILLER:
         parts = words.split(" ")
         parts.insert(int(rng.integers(len(parts) + 1)), _pick(table["fillers"], rng))
@@ -42,6 +42,11 @@ def with_aside(text: str, rng: np.random.Generator) -> str:
     elif words == text.removesuffix(stop) or rng.random() < 0.5:
         words = f"{words} {_filled(table['ends'], rng)}"
     return (words.upper() if text.isupper() else words) + stop
+
+
+def trade(rng: np.random.Generator) -> str:
+    """Somebody by what they are: "a baker", "the uncle"."""
+    return f"{_pick(['a', 'the'], rng)} {_pick(_table()['trades'], rng)}"
 
 
 def _filled(patterns: Sequence[str], rng: np.random.Generator) -> str:

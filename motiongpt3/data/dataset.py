@@ -20,7 +20,8 @@ from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.motion.skeleton import skeleton_of
 from motiongpt3.motion.symmetry import feature_mirror
 
-_NO_STYLE = ("", "normal")
+NO_STYLE = ("", "normal")
+"""Styles of clips that are done in none."""
 
 
 class MotionText:
@@ -79,10 +80,10 @@ class MotionText:
         """
         plain: dict[tuple[str, str], list[str]] = defaultdict(list)
         for record in self.records:
-            if record.style in _NO_STYLE:
+            if record.style in NO_STYLE:
                 plain[record.source, record.label] += record.captions
         return [
-            () if r.style in _NO_STYLE else tuple(plain[r.source, r.label]) for r in self.records
+            () if r.style in NO_STYLE else tuple(plain[r.source, r.label]) for r in self.records
         ]
 
     def weights(self, power: float = 0.5, rare: int = 1) -> Float[np.ndarray, "N"]:

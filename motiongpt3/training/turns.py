@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.data.aside import with_aside
-from motiongpt3.data.dataset import MotionText
+from motiongpt3.data.dataset import NO_STYLE, MotionText
 from motiongpt3.data.prepare import LIMITS
+from motiongpt3.data.scenes import scenes
 from motiongpt3.data.tasks import (
     BARE_TEMPLATES,
     CAPTION,
@@ -106,6 +107,9 @@ class Wording:
     """Share of captions in questions with words around them that say nothing about the motion."""
     unstyled: float = 0.0
     """Share of questions about clips done in a style that do not say in which."""
+    scenes: float = 0.0
+    """Share of questions that say no style and that ask for the action as strangers would, in place
+    of a caption (`data.scenes`); of the actions that it knows."""
     stretched: float = 0.0
     """Share of motions asked for that are told to take up to twice or half as long as they did: the
     latent of a clip hardly knows how fast it is played, and any length may be asked for."""
@@ -137,6 +141,7 @@ class TurnMaker:
         self.data, self.wording, self.cuts = data, wording, cuts
         self.said = {**SAID, **wording.said}
         self.plain = data.plain_captions() if wording.unstyled else []
+        self.scenes = scenes() if wording.scenes else {}
         self.templates = Templates.load(BARE_TEMPLATES if wording.bare else TEMPLATES)
 
     def draw(self, task: Task, index: int, rng: np.random.Generator) -> Example:
@@ -155,7 +160,7 @@ class TurnMaker:
         if task is Task.MOTION_TO_TEXT or task is Task.SECONDS_TO_CAPTION:
             asked = caption  # answers are learned as written, only questions are reworded
         else:
-            asked = self.reworded(self.without_style(caption, index, mirrored, rng), rng)
+            asked = self.reworded(self.plainly(caption, index, mirrored, rng), rng)
         values = {
             Field.CAPTION: asked,
             Field.SECONDS: format_seconds(frames / self.data.skeleton.fps),
@@ -185,14 +190,15 @@ class TurnMaker:
         """One of a clip's captions, with left and right exchanged for a mirrored clip."""
         return _one_of(self.data.records[index].captions, mirrored, rng)
 
-    def without_style(
-        self, caption: str, index: int, mirrored: bool, rng: np.random.Generator
-    ) -> str:
-        """The caption, or now and then one of the same action that says nothing of its style."""
-        plain = self.plain[index] if self.plain else ()
-        if not plain or rng.random() >= self.wording.unstyled:
+    def plainly(self, caption: str, index: int, mirrored: bool, rng: np.random.Generator) -> str:
+        """The caption; or the same action without its style, as a caption or as a scene."""
+        record, plain = self.data.records[index], self.plain[index] if self.plain else ()
+        if record.style not in NO_STYLE and (not plain or rng.random() >= self.wording.unstyled):
             return caption
-        return _one_of(plain, mirrored, rng)
+        scene = self.scenes.get(f"{record.source}/{record.label}")
+        if scene and rng.random() < self.wording.scenes:
+            return _mirrored(scene.draw(rng), mirrored)
+        return _one_of(plain, mirrored, rng) if plain else caption
 
     def reworded(self, caption: str, rng: np.random.Generator) -> str:
         """The caption, or the same in other words and with words around it."""
@@ -227,8 +233,11 @@ class TurnMaker:
 
 
 def _one_of(captions: Sequence[str], mirrored: bool, rng: np.random.Generator) -> str:
-    caption = captions[int(rng.integers(len(captions)))]
-    return mirror_words(caption) if mirrored else caption
+    return _mirrored(captions[int(rng.integers(len(captions)))], mirrored)
+
+
+def _mirrored(text: str, mirrored: bool) -> str:
+    return mirror_words(text) if mirrored else text
 
 
 def _between(low: int, high: int, frames: float) -> int:
