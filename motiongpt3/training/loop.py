@@ -21,7 +21,7 @@ from motiongpt3.training.engine import Engine, Losses
 from motiongpt3.training.feed import batches
 from motiongpt3.training.job import Job
 from motiongpt3.training.memory import Memory
-from motiongpt3.training.stage import Stage, Watch, use_bf16
+from motiongpt3.training.stage import Stage, Watch, products, use_bf16
 from motiongpt3.training.stopping import SIGNALS
 
 
@@ -54,7 +54,7 @@ class Fit:
         if first == 0:
             self._check(0)
         self.job.module.train()
-        with self._log(first) as write:
+        with self._log(first) as write, products(self.stage.precision):
             before = time.monotonic()
             for step, content in zip(steps, fed, strict=True):
                 record, stop = self._step(step, content)
