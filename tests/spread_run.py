@@ -24,7 +24,7 @@ def recipe(steps: int) -> Recipe:
     """The codec, a stage with frozen text and one with everything; nothing drawn for a batch."""
     whole = tiny(steps)
     named = {stage.name: stage for stage in whole.stages}
-    return replace(whole, stages=(named["align"], named["polish"]))
+    return replace(whole, stages=(named["align"], named["together"]))
 
 
 def harm_at(stage: str, step: int, what: str) -> None:
@@ -54,7 +54,7 @@ def main() -> int:
     rank = int(os.environ.get("RANK", "0"))
 
     if harm and rank == int(harm[0]):
-        harm_at("polish", int(harm[1]) - 1, harm[2])
+        harm_at("together", int(harm[1]) - 1, harm[2])
     watch = Watch(lambda *_: None, lambda text: print("warning:", text, flush=True))
     upkeep = Upkeep(save_every=10, spread=spread, resume=True)
     try:

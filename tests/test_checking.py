@@ -18,6 +18,7 @@ from motiongpt3.evaluation.perplexity import perplexity, plain_english
 from motiongpt3.model.checkpoint import Bundle, load_bundle
 from motiongpt3.model.gpt import CONTROL_IDS
 from motiongpt3.training.checks import Checked
+from motiongpt3.training.start import Start
 from motiongpt3.training.train import train
 
 LANGUAGE = {"caption_perplexity", "english_perplexity"}
@@ -113,7 +114,7 @@ def test_perplexities_are_bit_equal_where_text_is_frozen_and_only_there(
     before = looked(Checked(name, 0, load_bundle(start), tmp_path), base / "set", recipe)
     out = tmp_path / "run"
     with unchecked():
-        model = train(recipe, base / "set", out, SILENT, start=load_bundle(start))
+        model = train(recipe, base / "set", out, SILENT, start=Start(load_bundle(start)))
     trained = load_bundle(model)
     after = looked(Checked(name, 4, trained, tmp_path), base / "set", recipe)
     moved = load_bundle(start).network.state_dict()

@@ -19,7 +19,7 @@ from motiongpt3.data.prepare import prepare
 from motiongpt3.training.states import States
 
 SOAK = bool(os.environ.get("MOTIONGPT3_SOAK"))
-STAGES = ("vae", "align", "polish")
+STAGES = ("vae", "align", "together")
 STEPS = 50 if SOAK else 20
 PROGRAM = Path(__file__).with_name("spread_run.py")
 TOGETHER = 20.0
@@ -78,15 +78,15 @@ def test_two_processes_learn_what_one_learns(data, alone, tmp_path: Path, spread
 def going_on_alone(data: Path, run: Path, copy: Path) -> None:
     """What two processes saved in shards, one takes up; its next steps are theirs."""
     shutil.copytree(run, copy)
-    states = States(copy / "polish" / "states")
+    states = States(copy / "together" / "states")
     assert (states.at(STEPS) / ".metadata").is_file(), "shards"
     shutil.rmtree(states.at(STEPS))
     shutil.rmtree(copy / "model")
     program = start(data, copy, 1)
     said, _ = program.communicate(timeout=300)
     assert program.returncode == 0 and "not to the last bit (processes: 2 -> 1)" in said, said
-    found = losses(copy, "polish")
-    np.testing.assert_allclose(found, losses(run, "polish"), rtol=1e-5)
+    found = losses(copy, "together")
+    np.testing.assert_allclose(found, losses(run, "together"), rtol=1e-5)
 
 
 HARM = {"one is asked to stop": ("SIGTERM", 1), "one is killed": ("SIGKILL", 1)}
@@ -102,9 +102,9 @@ SAID = {
 @pytest.mark.parametrize("case", HARM)
 def test_all_leave_together(data, tmp_path: Path, case: str) -> None:
     what, rank = HARM[case]
-    run, states = tmp_path / "run", States(tmp_path / "run" / "polish" / "states")
+    run, states = tmp_path / "run", States(tmp_path / "run" / "together" / "states")
     program = start(data, run, 2, "ddp", rank, 5, what)
-    while not (run / "polish" / "log.jsonl").is_file() and program.poll() is None:
+    while not (run / "together" / "log.jsonl").is_file() and program.poll() is None:
         time.sleep(0.1)
     begun = time.monotonic()
     said, _ = program.communicate(timeout=120)
@@ -116,7 +116,7 @@ def test_all_leave_together(data, tmp_path: Path, case: str) -> None:
     left = subprocess.run(["pgrep", "-f", str(run)], capture_output=True, text=True)
     assert left.stdout == "", "no process is left behind"
     assert start(data, run, 2).wait(300) == 0
-    assert len(losses(run, "polish")) == STEPS
+    assert len(losses(run, "together")) == STEPS
 
 
 def test_the_agent_passes_a_signal_on(data, alone, tmp_path: Path) -> None:

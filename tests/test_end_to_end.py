@@ -17,6 +17,7 @@ from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.checkpoint import FILES, load_bundle, verify
 from motiongpt3.motion.features import features_to_joints
 from motiongpt3.training.stage import Upkeep, Watch
+from motiongpt3.training.start import Start, fresh_network
 from motiongpt3.training.train import train
 
 LEG = ("knee", "ankle", "foot")
@@ -69,13 +70,13 @@ def test_a_run_killed_in_any_stage_ends_in_the_same_model(run: Path, tmp_path: P
 def test_a_run_goes_on_from_another_model(run: Path, tmp_path: Path) -> None:
     """Codec, vocabulary and statistics stay; the stages that are asked for train the rest."""
     start, recipe = load_bundle(run / "model"), tiny()
-    kept = [stage for stage in recipe.stages if stage.name == "polish"]
+    kept = [stage for stage in recipe.stages if stage.name == "together"]
     recipe = replace(recipe, stages=tuple(kept))
     before = {name: t.clone() for name, t in start.network.state_dict().items()}
-    train(recipe, run.parent / "set", tmp_path / "run", SILENT, start=start)
+    train(recipe, run.parent / "set", tmp_path / "run", SILENT, start=Start(start))
     assert not (tmp_path / "run" / "vae").exists()
     made = load_bundle(tmp_path / "run" / "model")
-    assert made.card["begun_from"] == start.card and made.card["stages"] == ["polish"]
+    assert made.card["begun_from"] == start.card and made.card["stages"] == ["together"]
     for name, tensor in start.vae.state_dict().items():
         assert torch.equal(made.vae.state_dict()[name], tensor), name
     after = made.network.state_dict()
@@ -86,7 +87,26 @@ def test_a_run_goes_on_from_another_model(run: Path, tmp_path: Path) -> None:
     other = replace(recipe.model, gpt=replace(recipe.model.gpt, width=64))
     with pytest.raises(CorruptError, match="shape"):
         wider = replace(recipe, model=other)
-        train(wider, run.parent / "set", tmp_path / "wider", SILENT, start=start)
+        train(wider, run.parent / "set", tmp_path / "wider", SILENT, start=Start(start))
+
+
+def test_a_run_may_take_over_a_codec_alone(run: Path, tmp_path: Path) -> None:
+    """The language model is then the one that a run without a start would begin with."""
+    start, recipe = load_bundle(run / "model"), replace(tiny(), stages=())
+    train(recipe, run.parent / "set", tmp_path / "run", SILENT, start=Start(start, codec_only=True))
+    made = load_bundle(tmp_path / "run" / "model")
+    for name, tensor in start.vae.state_dict().items():
+        assert torch.equal(made.vae.state_dict()[name], tensor), name
+    assert made.tokenizer.encode("waves") == start.tokenizer.encode("waves")
+    fresh = fresh_network(recipe, start.tokenizer).state_dict()
+    for name, tensor in made.network.state_dict().items():
+        spread = name in ("heads.latent_scale", "heads.diffusion.spread")
+        expected = start.network.state_dict()[name] if spread else fresh[name].half().float()
+        torch.testing.assert_close(tensor, expected, atol=1e-3 * spread, rtol=0)
+    assert made.card["codec_from"] == start.card and "begun_from" not in made.card
+    assert "--codec" in str(made.card["command"])
+    again = Start(replace(made, card={"begun_from": made.card}), codec_only=True)
+    assert again.origin == {"codec_from": start.card}, "the run that trained the codec"
 
 
 def test_a_run_may_begin_with_a_model_that_was_not_told_spreads(run: Path, tmp_path: Path) -> None:
@@ -97,7 +117,7 @@ def test_a_run_may_begin_with_a_model_that_was_not_told_spreads(run: Path, tmp_p
     plain = Bimodal(replace(start.network.config, diffusion=diffusion))
     told = replace(recipe.model, diffusion=replace(diffusion, told_start=True, places=5))
     begun = replace(start, network=plain), replace(recipe, model=told)
-    train(begun[1], run.parent / "set", tmp_path / "run", SILENT, start=begun[0])
+    train(begun[1], run.parent / "set", tmp_path / "run", SILENT, start=Start(begun[0]))
     made = load_bundle(tmp_path / "run" / "model").network.state_dict()
     names = made.keys() - plain.state_dict().keys()
     assert names == {"heads.diffusion.told.weight", "heads.diffusion.told.bias"}

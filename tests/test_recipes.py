@@ -56,12 +56,12 @@ def test_a_vae_of_a_release_is_taken_over_as_it_is(tmp_path: Path) -> None:
     torch.save({"state_dict": weights}, release)
     prepare([archive(tmp_path / "raw", lines())], tmp_path / "set")
     recipe = tiny(1)
-    polish = tuple(stage for stage in recipe.stages if stage.name == "polish")
+    together = tuple(stage for stage in recipe.stages if stage.name == "together")
     diffusion = replace(recipe.model.diffusion, latent=VAEConfig().width)
-    recipe = replace(recipe, stages=polish, model=replace(recipe.model, diffusion=diffusion))
+    recipe = replace(recipe, stages=together, model=replace(recipe.model, diffusion=diffusion))
     begun = VAERecipe(VAEConfig(), recipe.vae.schedule, trained=str(release))
     planned = plan(replace(recipe, vae=begun), tmp_path / "set", lambda: 0)
-    assert [stage.name for stage in planned.stages] == ["codes", "polish"]
+    assert [stage.name for stage in planned.stages] == ["codes", "together"]
     train(replace(recipe, vae=begun), tmp_path / "set", tmp_path / "run", SILENT)
     assert not (tmp_path / "run" / "vae").exists()
     expected = read_vae(release).state_dict()

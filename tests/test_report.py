@@ -105,7 +105,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a real run of three stages, looked at before and after each."""
     base = trained_once(tmp_path_factory.getbasetemp() / "tiny").parent
     whole, out = tiny(), tmp_path_factory.mktemp("report") / "run"
-    kept = tuple(stage for stage in whole.stages if stage.name in ("align", "polish"))
+    kept = tuple(stage for stage in whole.stages if stage.name in ("align", "together"))
     recipe = replace(whole, stages=kept)
     with unchecked():
         train(recipe, base / "set", out, Watch(lambda *_: None, check=watch(recipe, base / "set")))
@@ -127,7 +127,7 @@ def test_a_run_becomes_a_page(trained: Path, capsys: pytest.CaptureFixture[str])
 
 def test_a_run_that_loses_language_is_visible(trained: Path) -> None:
     """Frozen text reads as it did, to the last bit; trained text does not."""
-    for stage, same in (("align", True), ("polish", False)):
+    for stage, same in (("align", True), ("together", False)):
         lines = (trained / stage / "checks.jsonl").read_text().splitlines()
         first, *_, last = [json.loads(line) for line in lines]
         assert (first["step"], last["step"]) == (0, 4)
@@ -140,7 +140,7 @@ def test_the_summary_is_for_programs(trained: Path, capsys: pytest.CaptureFixtur
     assert run("report", trained, "--json", "-o", trained / "other.html") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["page"] == str(trained / "other.html") and read(trained / "other.html")
-    assert answer["finished"] and answer["stage"] == "polish"
+    assert answer["finished"] and answer["stage"] == "together"
     assert answer["step"] == answer["steps"] == 4
     vae, align, _ = answer["stages"]
     assert vae["losses"].keys() >= {"loss", "joints", "mpjpe_mm"}
@@ -178,7 +178,7 @@ def test_a_stage_name_is_text_too(tmp_path: Path) -> None:
 
 def test_a_run_on_its_way_says_where_it_is(tmp_path: Path) -> None:
     folder = write(tmp_path / "run", {"vae": steps(4), "text": steps(2)})
-    assert read_run(folder).state == "text: step 2 of 4, 17% of all steps"
+    assert read_run(folder).state == "text: step 2 of 4, 21% of all steps"
     assert "Training of nano" in read_page(folder).text
 
 

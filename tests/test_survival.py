@@ -33,7 +33,7 @@ from motiongpt3.training.train import train
 
 SOAK = bool(os.environ.get("MOTIONGPT3_SOAK"))
 STEPS, EVERY = (100, 10) if SOAK else (40, 5)
-STAGES = ("vae", "align", "polish")
+STAGES = ("vae", "align", "together")
 
 
 @pytest.fixture(scope="module")

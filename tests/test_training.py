@@ -28,7 +28,8 @@ from motiongpt3.model.gpt import MOTION, TEXT, GPTConfig
 from motiongpt3.model.sequence import IGNORE
 from motiongpt3.model.tokenizer import Tokenizer
 from motiongpt3.model.vae import MotionVAE, VAEConfig
-from motiongpt3.training.codes import clip_codes
+from motiongpt3.model.vq import NO_CODE
+from motiongpt3.training.codes import clip_codes, interleaved
 from motiongpt3.training.engine import Engine
 from motiongpt3.training.folder import held
 from motiongpt3.training.language import LanguageBatch, LanguageJob, LanguageStage
@@ -199,9 +200,7 @@ def test_a_stage_changes_what_it_says_and_nothing_else(data, tokenizer, tmp_path
         "paper": {"motion", "head"},  # nobody is told about a motion
         "align": {"motion", "head", "understanding"},
         "finetune": {"text", "motion", "head", "understanding"},
-        "polish": {"text", "motion", "head", "understanding"},
-        "plain": {"text", "motion", "head", "understanding"},
-        "lengths": {"text", "motion", "head", "understanding"},
+        "together": {"text", "motion", "head", "understanding"},
     }
     assert changed == expected[stage]
 
@@ -221,13 +220,32 @@ def test_codes_of_whole_clips_are_made_once(data, tokenizer, tmp_path, monkeypat
     torch.testing.assert_close(job.codes(batch)[1:2], made, atol=1e-6, rtol=1e-5)
     again = clip_codes(codec, data, tmp_path)
     monkeypatch.setattr(codec, "encode", None)  # a second run does not encode
-    for mirrored in (False, True):
-        assert torch.equal(clip_codes(codec, data, tmp_path).of(3, mirrored), again.of(3, mirrored))
-    assert not torch.equal(again.of(3, True), again.of(3, False))
+    both = [(3, False), (3, True)]
+    assert torch.equal(clip_codes(codec, data, tmp_path).of(both), again.of(both))
+    assert not torch.equal(*again.of(both))
     other = small_vae()
     nn.init.normal_(other.into.weight)
     changed = clip_codes(other, data, tmp_path)  # another codec does not read these
-    assert not torch.equal(changed.of(3, False), again.of(3, False))
+    assert not torch.equal(changed.of(both)[0], again.of(both)[0])
+
+
+def test_parts_are_encoded_in_full_precision_in_their_places(data, tokenizer) -> None:
+    stage = LanguageStage({Task.PREDICTION: 0.5, Task.MOTION_TO_TEXT: 0.5})
+    job = language_job(data, tokenizer, "finetune", stage=stage)
+    batch = batch_of(job)
+    assert {isinstance(motion, tuple) for motion in batch.motions} == {False, True}
+    clips = [data.features(*m) if isinstance(m, tuple) else m for m in batch.motions]
+    alone = torch.cat([job.encoder.codes(job.encoder.posteriors([clip])) for clip in clips])
+    with torch.autocast("cpu", torch.bfloat16):
+        codes = job.codes(batch)
+    torch.testing.assert_close(codes, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_ids_of_clips_and_of_parts_are_filled_up_to_one_width() -> None:
+    clips, parts = torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([[7], [8]])
+    rows = interleaved(clips, parts, [True, False, False, True])
+    expected = [[7, NO_CODE, NO_CODE], [1, 2, 3], [4, 5, 6], [8, NO_CODE, NO_CODE]]
+    assert rows.tolist() == expected
 
 
 def test_codes_can_be_drawn_from_the_posterior(data, tokenizer) -> None:
@@ -268,7 +286,7 @@ def test_every_task_has_its_own_losses(data, tokenizer) -> None:
     assert losses.keys() <= job.terms.keys()
 
 
-@pytest.mark.parametrize("name", ["text", "polish", "align"])
+@pytest.mark.parametrize("name", ["text", "together", "align"])
 def test_rows_of_a_batch_do_not_know_the_others(data, tokenizer, name) -> None:
     """What a row holds and the noise it is learned with are the same in any company."""
     job = language_job(data, tokenizer, name)
@@ -284,8 +302,8 @@ def test_rows_of_a_batch_do_not_know_the_others(data, tokenizer, name) -> None:
 
 
 def test_naming_kinds_teaches_the_slots(data, tokenizer) -> None:
-    stage = replace(STAGES["polish"], tasks={Task.TEXT_TO_MOTION: 1.0}, kind_weight=1.0)
-    job = language_job(data, tokenizer, "polish", stage=replace(stage, motion_weight=0.0))
+    stage = replace(STAGES["together"], tasks={Task.TEXT_TO_MOTION: 1.0}, kind_weight=1.0)
+    job = language_job(data, tokenizer, "together", stage=replace(stage, motion_weight=0.0))
     weights = [weight for group, _ in job.parameters() for weight in group]
     optimizer, kinds = torch.optim.Adam(weights, 1e-2), []
     for _ in range(60):

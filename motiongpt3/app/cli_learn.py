@@ -40,11 +40,17 @@ def add_train(group: Commands) -> None:
         help=f"a processed set (default: {learn.PREPARED}, made from MOTIONGPT3_DATA if missing)",
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help="default: runs/RECIPE")
-    parser.add_argument(
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
         "--from",
         dest="start",
         metavar="MODEL",
         help="begin with the weights of a model, 'shipped' for the one in the package",
+    )
+    start.add_argument(
+        "--codec",
+        metavar="MODEL",
+        help="take over a model's codec and vocabulary, and train the language model from nothing",
     )
     parser.add_argument(
         "--only", metavar="STAGE", nargs="+", help="run these stages of the recipe and no others"

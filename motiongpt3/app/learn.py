@@ -15,8 +15,8 @@ from motiongpt3.app.show import progress, say, say_json, say_warning, working
 from motiongpt3.errors import InputError, ResourceError
 
 if TYPE_CHECKING:
-    from motiongpt3.model.checkpoint import Bundle
     from motiongpt3.training.recipe import Recipe
+    from motiongpt3.training.start import Start
 
 Config = TypeVar("Config")
 
@@ -68,19 +68,23 @@ def train(options: Namespace) -> int:
     recipe = _recipe(options.recipe, ["--help"] if options.fields else options.rest)
     recipe = _with_stages(recipe, options.only)
     if options.dry_run:
-        say_plan(recipe, data, _start(options.start), options.json)
+        say_plan(recipe, data, _start(options), options.json)
         return 0
     if options.json:
         raise InputError("a run has no result to print", where="--json", hint="with --dry-run")
     return _run(recipe, data, out, options)
 
 
-def _start(name: str | None) -> "Bundle | None":
+def _start(options: Namespace) -> "Start | None":
     """The model that a run begins with."""
     from motiongpt3.model.checkpoint import SHIPPED
     from motiongpt3.model.loading import read_bundle
+    from motiongpt3.training.start import Start
 
-    return read_bundle(SHIPPED if name == "shipped" else name) if name else None
+    name = options.start or options.codec
+    if name is None:
+        return None
+    return Start(read_bundle(SHIPPED if name == "shipped" else name), options.codec is not None)
 
 
 def _run(recipe: "Recipe", data: Path, out: Path, options: Namespace) -> int:
@@ -97,7 +101,7 @@ def _run(recipe: "Recipe", data: Path, out: Path, options: Namespace) -> int:
             written(*what)
 
         told = Watch(report, say_warning, watch(recipe, data))
-        folder = run(recipe, data, out, told, upkeep, _start(options.start))
+        folder = run(recipe, data, out, told, upkeep, _start(options))
     if int(os.environ.get("RANK", "0")) == 0:
         say(f"{folder}  try it: motiongpt3 generate TEXT -o FILE --model {folder}")
     return 0

@@ -8,14 +8,14 @@ from motiongpt3.app.bench import peak_memory
 from motiongpt3.app.show import doing, duration, say, say_json, say_table
 
 if TYPE_CHECKING:
-    from motiongpt3.model.checkpoint import Bundle
     from motiongpt3.training.plan import StagePlan
     from motiongpt3.training.recipe import Recipe
+    from motiongpt3.training.start import Start
 
 _COLUMNS = ("stage", "trained", "frozen", "steps", "batch", "tokens", "s/step", "time", "memory")
 
 
-def say_plan(recipe: "Recipe", data: Path, start: "Bundle | None", as_json: bool) -> None:
+def say_plan(recipe: "Recipe", data: Path, start: "Start | None", as_json: bool) -> None:
     """Try every stage for a moment, and print a table of them or JSON."""
     from motiongpt3.training.plan import plan
 

@@ -27,7 +27,7 @@ from motiongpt3.training.engine import Engine
 from motiongpt3.training.recipe import Recipe
 
 NAME = "run.json"
-_BINDING = ("recipe", "data", "begun_from", "precision")
+_BINDING = ("recipe", "data", "begun_from", "codec_from", "precision")
 """What a run must have in common with the one it goes on from."""
 _SHOWN = 12
 """Differences that are named in a refusal."""

@@ -28,6 +28,7 @@ from motiongpt3.training.language import LanguageBatch, LanguageJob
 from motiongpt3.training.memory import Memory
 from motiongpt3.training.recipe import Recipe
 from motiongpt3.training.stage import Schedule, Upkeep, Watch, use_bf16
+from motiongpt3.training.start import Start
 from motiongpt3.training.train import Run, begin_codec, begin_tokenizer
 from motiongpt3.training.vae import VAEJob
 
@@ -81,7 +82,7 @@ def plan(
     data: Path,
     peak: Callable[[], int],
     report: Callable[[str], None] = lambda stage: None,
-    start: Bundle | None = None,
+    start: Start | None = None,
 ) -> Plan:
     """Try every stage of a recipe on a processed set.
 
@@ -97,8 +98,8 @@ def plan(
     text = MotionText(data, "train")
     with TemporaryDirectory() as folder:
         run = Run(recipe, text, Path(folder), Watch(lambda *_: None), Upkeep(), Engine(device))
-        tokenizer = start.tokenizer if start else begin_tokenizer(run)
-        codec = start.vae if start else begin_codec(run)
+        tokenizer = start.bundle.tokenizer if start else begin_tokenizer(run)
+        codec = start.bundle.vae if start else begin_codec(run)
     # GPT-2's weights need not be fetched: how fast a model is does not depend on what it knows.
     network = Bimodal(recipe.sizes(tokenizer.text_vocab)).to(device)
     bundle = Bundle(codec.to(device), network, tokenizer, text.mean, text.std, {})
@@ -106,7 +107,7 @@ def plan(
     stages = [] if start or recipe.vae.trained else [trial.vae()]
     codes, making = trial.codes()
     stages += [making, *(trial.language(number, codes) for number in range(len(recipe.stages)))]
-    precision = "bf16" if trial.bf16 else "fp32"
+    precision = "bf16" if trial.bf16 else recipe.precision.replace("auto", "fp32")
     return Plan(recipe.name, str(device), precision, torch.get_num_threads(), tuple(stages))
 
 

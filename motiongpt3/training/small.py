@@ -8,11 +8,11 @@ from motiongpt3.training.recipe import LanguageRecipe
 
 
 def _longer(recipe: LanguageRecipe) -> LanguageRecipe:
-    """Eight times the examples, in batches twice as large; a wider model learns at lower rates."""
+    """Four times the examples, in batches twice as large; a wider model learns at lower rates."""
     schedule = recipe.schedule
     longer = replace(
         schedule,
-        steps=4 * schedule.steps,
+        steps=2 * schedule.steps,
         batch=2 * schedule.batch,
         lr=0.6 * schedule.lr,
         average=0.999,
@@ -37,4 +37,4 @@ SMALL = replace(
     ),
     stages=tuple(map(_longer, NANO.stages)),
 )
-"""The stages of `nano`, longer. Eight times the passes over the same clips ask for dropout."""
+"""The stages of `nano`, longer. Four times the passes over the same clips ask for dropout."""

@@ -16,7 +16,6 @@ from motiongpt3.data.tasks import Task, Templates
 from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.checkpoint import Bundle, MotionCodec, fill, motion_codec, save
-from motiongpt3.model.gpt2 import load_gpt2, read_gpt2
 from motiongpt3.model.heads import LatentHeads
 from motiongpt3.model.official import read_vae
 from motiongpt3.model.tokenizer import GPT2_VOCABULARY, Tokenizer
@@ -30,13 +29,11 @@ from motiongpt3.training.language import LanguageJob
 from motiongpt3.training.loop import fit
 from motiongpt3.training.recipe import LanguageRecipe, Recipe
 from motiongpt3.training.stage import Precision, Schedule, Stage, Upkeep, Watch, use_bf16
+from motiongpt3.training.start import Start, fresh_network
 from motiongpt3.training.states import States
 from motiongpt3.training.vae import VAEJob
 
 USUAL = Upkeep()
-_SILENT = "heads.diffusion.told."
-"""Weights that change nothing before they are trained: a model that begins a run may lack them."""
-_PLACES = "heads.diffusion.pool.position"
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def train(
     out: Path,
     watch: Watch,
     upkeep: Upkeep = USUAL,
-    start: Bundle | None = None,
+    start: Start | None = None,
 ) -> Path:
     """Train every stage, on GPUs if there are any, and write the model.
 
@@ -85,7 +82,7 @@ def train(
     Args:
         data: a processed set (`motiongpt3 data prepare`).
         out: folder of the run; the model is written to `out/model`.
-        start: a model to begin with: its codec and vocabulary stay, its weights go on.
+        start: a model to begin with, of which the codec and the vocabulary stay.
 
     Raises:
         InputError: when the run folder is in use, or was begun with other values.
@@ -96,7 +93,7 @@ def train(
         engine = stack.enter_context(processes(upkeep.spread))
         text = MotionText(data, "train")
         recipe = replace(recipe, precision=_settled(recipe, out, engine))
-        described = {**describe(recipe, text.manifest, engine), **_origin(start)}
+        described = {**describe(recipe, text.manifest, engine), **(start.origin if start else {})}
 
         def begin() -> None:
             stack.enter_context(held(out))
@@ -107,20 +104,20 @@ def train(
         return _trained(run, start)
 
 
-def _trained(run: Run, start: Bundle | None) -> Path:
+def _trained(run: Run, start: Start | None) -> Path:
     data, recipe = run.data, run.recipe
     if start is None:
         tokenizer = begin_tokenizer(run)
-        vae, model = begin_codec(run), _language_model(recipe, tokenizer)
+        vae, model = begin_codec(run), fresh_network(recipe, tokenizer)
     else:
-        tokenizer, vae = start.tokenizer, start.vae
-        data.mean, data.std = start.mean, start.std  # what its codec was taught to read
-        model = Bimodal(recipe.sizes(tokenizer.text_vocab))
-        fill(model, "", _begun(model, start.network))
+        tokenizer, vae, model = start.bundle.tokenizer, start.bundle.vae, start.network(recipe)
+        data.mean, data.std = start.bundle.mean, start.bundle.std  # what its codec reads
     vae, model = vae.to(run.device), model.to(run.device)
     bundle = Bundle(vae, model, tokenizer, data.mean, data.std, _card(run, start))
     if start is None:
         train_vae(run, bundle)
+    if start is None or start.codec_only:
+        _learn_spread(run, bundle)
     codes = _codes(run, vae)
     for number, language in enumerate(recipe.stages, 1):
         train_stage(run, bundle, (language, number), codes)
@@ -131,15 +128,6 @@ def _trained(run: Run, start: Bundle | None) -> Path:
         bundle = replace(bundle, network=fresh)
     run.engine.first_does(lambda: save(bundle, run.folder / "model"))
     return run.folder / "model"
-
-
-def _begun(model: Bimodal, start: Bimodal) -> dict[str, Tensor]:
-    """The weights of the model a run begins with, for one that may have parts it lacks."""
-    silent = {n: t for n, t in model.state_dict().items() if n.startswith(_SILENT)}
-    weights = {**silent, **start.state_dict()}
-    if _PLACES in weights:  # ids of a VQ-VAE need no diffusion head
-        weights[_PLACES] = weights[_PLACES][: model.config.diffusion.places]  # read rows
-    return weights
 
 
 def _settled(recipe: Recipe, out: Path, engine: Engine) -> Precision:
@@ -182,14 +170,20 @@ def begin_codec(run: Run) -> MotionCodec:
 
 
 def train_vae(run: Run, bundle: Bundle) -> None:
-    """The first stage, and what the language model must know of its latents."""
+    """The first stage, unless the codec is a release's."""
     recipe, vae = run.recipe.vae, bundle.vae
-    if not recipe.trained:
-        order = run.order(recipe.schedule.batch, run.data.weights(recipe.balance), 0, pool=8)
-        job = VAEJob(vae, run.data, order, recipe.loss)
-        if not States(run.folder / "vae" / "states").steps():
-            job.fit_spline(recipe.spline_batches)
-        run.fit(job, ("vae", recipe.schedule, 0), bundle)
+    if recipe.trained:
+        return
+    order = run.order(recipe.schedule.batch, run.data.weights(recipe.balance), 0, pool=8)
+    job = VAEJob(vae, run.data, order, recipe.loss)
+    if not States(run.folder / "vae" / "states").steps():
+        job.fit_spline(recipe.spline_batches)
+    run.fit(job, ("vae", recipe.schedule, 0), bundle)
+
+
+def _learn_spread(run: Run, bundle: Bundle) -> None:
+    """What the language model must know of the codec's latents."""
+    vae = bundle.vae
     if isinstance(vae, MotionVAE) and isinstance(bundle.network.heads, LatentHeads):
         bundle.network.heads.set_spread(latent_spread(vae, run))
 
@@ -235,14 +229,6 @@ def _learned_tokenizer(run: Run) -> Tokenizer:
     return Tokenizer.train(texts, run.recipe.vocab)
 
 
-def _language_model(recipe: Recipe, tokenizer: Tokenizer) -> Bimodal:
-    torch.manual_seed(recipe.seed + 1)
-    model = Bimodal(recipe.sizes(tokenizer.text_vocab))
-    if recipe.gpt2:
-        load_gpt2(model.gpt, read_gpt2(recipe.gpt2))
-    return model
-
-
 @torch.no_grad()
 def latent_spread(vae: MotionVAE, run: Run) -> Float[Tensor, " Z"]:
     """Standard deviation of every component of the VAE's latents."""
@@ -252,16 +238,12 @@ def latent_spread(vae: MotionVAE, run: Run) -> Float[Tensor, " Z"]:
     return torch.cat(codes).std(0)
 
 
-def _origin(start: Bundle | None) -> dict[str, object]:
-    return {} if start is None else {"begun_from": dict(start.card)}
-
-
-def _card(run: Run, start: Bundle | None) -> Mapping[str, object]:
+def _card(run: Run, start: Start | None) -> Mapping[str, object]:
     """What must be known about a model: what made it, and from what."""
     stages = [stage.name for stage in run.recipe.stages]
-    begun = f" --from MODEL --only {' '.join(stages)}" if start else ""
+    begun = f" {start.option} MODEL --only {' '.join(stages)}" if start else ""
     return {
-        **_origin(start),
+        **(start.origin if start else {}),
         "name": run.recipe.name,
         "command": f"motiongpt3 train {run.recipe.name}{begun}",
         "stages": stages,
