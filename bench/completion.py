@@ -27,7 +27,7 @@ from typing import Any
 import common
 import numpy as np
 
-from motiongpt3.data.dataset import MotionText
+from motiongpt3.data.dataset import MotionText, spread
 from motiongpt3.evaluation.completion import hold_pose, interpolated, seam_peak, usual_peak
 from motiongpt3.evaluation.reconstruction import global_error, pose_error
 from motiongpt3.model.motiongpt import MotionGPT
@@ -47,11 +47,11 @@ def main() -> None:
     folder = common.open_set(options)
     model = common.open_model(options)
     data = MotionText(folder, options.split)
-    limit = usual_peak([common.joints_of(data, index) for index in range(len(data))])
-    chosen = common.spread(len(data), options.limit)
+    limit = usual_peak([data.joints(index) for index in range(len(data))])
+    chosen = spread(len(data), options.limit)
     predictions, gaps = [], []
     for index in common.track(chosen, "completion"):
-        clip = Motion(common.joints_of(data, index))
+        clip = Motion(data.joints(index))
         origin = {"id": data.records[index].id, "source": data.records[index].source}
         predictions.append({**origin, **predicted(model, clip, options, limit)})
         filled = filled_gap(model, clip, options.seed, limit)
