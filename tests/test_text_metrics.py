@@ -8,6 +8,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider import Cider
 from rouge_score.rouge_scorer import RougeScorer
@@ -85,6 +87,21 @@ class TestParity:
         )
         assert wanted > 0.3
         assert cider(*texts) == pytest.approx(wanted, abs=1e-6)
+
+
+@given(st.text(max_size=40), st.lists(st.text(max_size=40), min_size=1, max_size=3))
+def test_rouge_reads_any_text_as_rouge_score_does(candidate: str, references: list[str]) -> None:
+    wanted = RougeScorer(["rougeL"]).score_multi(references, candidate)["rougeL"].fmeasure
+    assert rouge_l([candidate] * 32, [references] * 32) == pytest.approx(wanted, abs=1e-12)
+
+
+@given(st.lists(st.text(alphabet="ab c", min_size=1, max_size=20), min_size=64, max_size=64))
+def test_cider_reads_any_text_as_pycocoevalcap_does(texts: list[str]) -> None:
+    candidates, references = texts[:32], [[text] for text in texts[32:]]
+    wanted, _ = Cider().compute_score(
+        dict(enumerate(references)), {i: [text] for i, text in enumerate(candidates)}
+    )
+    assert cider(candidates, references) == pytest.approx(wanted, abs=1e-9)
 
 
 def test_bleu_counts_a_word_no_more_often_than_one_reference_has_it() -> None:

@@ -33,7 +33,7 @@ Wording = Literal["raw", "lemmas"]
 """What of a caption is compared: "raw", its text (MotionGPT, MotionGPT3), or "lemmas", its words
 without hyphens, numbers and punctuation, nouns and verbs in their basic form (TM2T).
 
-One and the same model had CIDEr 40.8 with raw references and 10.6 with lemmas, so that figures of
+One and the same model had CIDEr 40.8 against raw texts and 10.6 against lemmas, so that figures of
 the two never share a column.
 """
 
