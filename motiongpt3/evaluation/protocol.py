@@ -8,7 +8,7 @@ can therefore be made in any order, by several processes, or half of them tomorr
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from motiongpt3.evaluation.draws import seed_of
 from motiongpt3.evaluation.evidence import Evidence, write_evidence
@@ -20,6 +20,7 @@ Report = Callable[[int, int], None]
 """Called with how many replications are done, and of how many."""
 
 
+@runtime_checkable
 class Experiment(Protocol):
     """One task of an evaluation."""
 
