@@ -1,0 +1,170 @@
+"""What an evaluator says of motions and captions: every figure that is taken in its space.
+
+Embeddings of real clips and of captions are made once; those of made motions are not kept.
+
+Shapes: N clips, D width of an embedding.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from motiongpt3.evaluation.distribution import (
+    PrincipalComponents,
+    diversity,
+    frechet_distance,
+    kernel_distance,
+)
+from motiongpt3.evaluation.draws import Draw, draw
+from motiongpt3.evaluation.figure import Figure, Missing
+from motiongpt3.evaluation.held_out import Features, HeldOut
+from motiongpt3.evaluation.retrieval import (
+    distinct_groups,
+    matching_distance,
+    r_precision,
+    r_precision_within,
+)
+from motiongpt3.evaluation.table import Column
+from motiongpt3.model.evaluator import Evaluator
+
+Embeddings = Float[np.ndarray, "N D"]
+
+COMPONENTS = 32
+"""Principal components of the train embeddings on which few samples are compared."""
+MATCHING = (
+    Column("R@1", "higher", "Caption and motion"),
+    Column("R@2", "higher", "Caption and motion"),
+    Column("R@3", "higher", "Caption and motion"),
+    Column("R@1 distinct", "higher", "Caption and motion"),
+    Column("R@2 distinct", "higher", "Caption and motion"),
+    Column("R@3 distinct", "higher", "Caption and motion"),
+    Column("MM-Dist", "lower", "Caption and motion"),
+)
+"""Groups of 32: of any clips, and of clips that differ in action or style."""
+SPREAD = (
+    Column("FID", "lower", "Distribution"),
+    Column(f"FID-{COMPONENTS}", "lower", "Distribution"),
+    Column("KID", "lower", "Distribution"),
+)
+DIVERSITY = Column("Diversity", "real", "Distribution")
+
+NO_JUDGE = Missing("no evaluator given")
+_NOT_FINITE = Missing("motions are not finite")
+
+
+class Judge:
+    """An evaluator at work on a split; without one, every figure says that there is none."""
+
+    def __init__(self, evaluator: Evaluator | None, held: HeldOut):
+        self.evaluator, self.held = evaluator, held
+        self._known: dict[str, Float[np.ndarray, " D"]] = {}
+
+    def motions(self, clips: Sequence[Features]) -> Embeddings | Missing:
+        """Embeddings of motions, or why there are none."""
+        if self.evaluator is None:
+            return NO_JUDGE
+        if not all(np.isfinite(clip).all() for clip in clips):
+            return _NOT_FINITE
+        return self.evaluator.motions(clips)
+
+    def texts(self, captions: Sequence[str]) -> Embeddings | Missing:
+        """Embeddings of captions; each is read once."""
+        if self.evaluator is None:
+            return NO_JUDGE
+        new = [caption for caption in dict.fromkeys(captions) if caption not in self._known]
+        if new:
+            self._known |= dict(zip(new, self.evaluator.texts(new), strict=True))
+        return np.stack([self._known[caption] for caption in captions])
+
+    @cached_property
+    def real(self) -> Embeddings | Missing:
+        """Embeddings of the clips as they are."""
+        return self.motions(self.held.features)
+
+    @cached_property
+    def train(self) -> Embeddings | Missing:
+        """Embeddings of the train split."""
+        return self.motions(self.held.train_features)
+
+    @cached_property
+    def components(self) -> PrincipalComponents | Missing:
+        """Those of the train split, or why there are none."""
+        if isinstance(self.train, Missing):
+            return self.train
+        n, size = self.train.shape
+        if n <= COMPONENTS or size < COMPONENTS:
+            return Missing(f"n={n}, {size} numbers each")
+        return PrincipalComponents.fit(self.train, COMPONENTS)
+
+    def matching(
+        self, captions: Sequence[str], made: Embeddings | Missing, seed: int
+    ) -> dict[str, Figure]:
+        """How well captions and motions find each other; the same groups for every row."""
+        texts = self.texts(captions)
+        if isinstance(texts, Missing) or isinstance(made, Missing):
+            reason = made if isinstance(made, Missing) else texts
+            return {column.name: reason for column in MATCHING if isinstance(reason, Missing)}
+        plain = r_precision(texts, made, draw(seed, Draw.GROUPS))
+        groups = distinct_groups(self.held.kinds, draw(seed, Draw.DISTINCT))
+        distinct = r_precision_within(texts, made, groups)
+        figures = (*plain, *distinct, matching_distance(texts, made))
+        return dict(zip((column.name for column in MATCHING), figures, strict=True))
+
+    def spread(self, made: Embeddings | Missing, real: Embeddings | Missing) -> dict[str, Figure]:
+        """How far the distribution of motions is from that of others."""
+        names = [column.name for column in SPREAD]
+        for given in (made, real):
+            if isinstance(given, Missing):
+                return dict.fromkeys(names, given)
+        assert not isinstance(made, Missing) and not isinstance(real, Missing)
+        axes = self.components
+        if isinstance(axes, Missing):
+            few: Figure = axes
+        else:
+            few = frechet_distance(axes.apply(made), axes.apply(real))
+        full = frechet_distance(made, real)
+        return dict(zip(names, (full, few, kernel_distance(made, real)), strict=True))
+
+    def halves(self, seed: int) -> dict[str, Figure]:
+        """The same between two random halves of the real clips: what no model can be below."""
+        if isinstance(self.real, Missing):
+            return self.spread(self.real, self.real)
+        order = draw(seed, Draw.HALVES).permutation(len(self.real))
+        half = len(order) // 2
+        return self.spread(self.real[order[:half]], self.real[order[half : 2 * half]])
+
+    def diversity(self, made: Embeddings | Missing, seed: int) -> dict[str, Figure]:
+        """The distance of random pairs."""
+        apart = made if isinstance(made, Missing) else diversity(made, draw(seed, Draw.PAIRS))
+        return {DIVERSITY.name: apart}
+
+    def distances(
+        self, captions: Sequence[str], made: Embeddings | Missing
+    ) -> Float[np.ndarray, " N"] | None:
+        """How far each motion is from its caption; None without embeddings."""
+        texts = self.texts(captions)
+        if isinstance(texts, Missing) or isinstance(made, Missing):
+            return None
+        return np.linalg.norm(texts.astype(np.float64) - made, axis=1)
+
+    def confusion(self, made: Embeddings | Missing) -> dict[str, dict[str, int]]:
+        """For the action of every clip, which action of the train split its motion is nearest to.
+
+        An action is the mean of its training clips. Clips without a label are left out.
+        """
+        if isinstance(made, Missing) or isinstance(self.train, Missing):
+            return {}
+        members: dict[str, list[int]] = defaultdict(list)
+        for at, record in enumerate(self.held.train.records):
+            members[record.label].append(at)
+        names = sorted(members)
+        means = np.stack([self.train[members[name]].mean(0) for name in names])
+        found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for record, embedding in zip(self.held.records, made, strict=True):
+            if record.label:
+                nearest = names[int(np.linalg.norm(means - embedding, axis=1).argmin())]
+                found[record.label][nearest] += 1
+        return {label: dict(row) for label, row in found.items()}
