@@ -92,7 +92,9 @@ def add_upkeep(parser: Parser, check_every: int = 1000) -> None:
 def add_report(group: Commands) -> None:
     """`report`."""
     parser = command(group, "report", report.report, "report runs/nano -o nano.html")
-    parser.add_argument("folder", metavar="RUN", type=Path, help="the folder train writes to")
     parser.add_argument(
-        "-o", "--out", metavar="FILE", type=Path, help="where to write (default: RUN/report.html)"
+        "folder", metavar="RUN|EVAL", type=Path, help="the folder train or evaluate writes to"
+    )
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", type=Path, help="where to write (default: in the folder)"
     )
