@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-_SIZE = 40
-
 
 class Oracle:
     """Knows which caption goes with which clip: their embeddings are the same unit vector.
@@ -15,24 +13,24 @@ class Oracle:
     it.
     """
 
-    name, size, hash = "oracle", _SIZE, "0" * 64
+    name, hash = "oracle", "0" * 64
 
-    def __init__(self, pairs: Sequence[tuple[Sequence[str], np.ndarray]] = ()):
-        self.seen = 0
+    def __init__(self, pairs: Sequence[tuple[Sequence[str], np.ndarray]] = (), size: int = 40):
+        self.seen, self.size = 0, size
         self.caption: Mapping[str, str] = {said: _key(clip) for s, clip in pairs for said in s}
 
     def texts(self, captions: Sequence[str]) -> np.ndarray:
-        return np.stack([_vector(self.caption.get(text, text)) for text in captions])
+        return np.stack([_vector(self.caption.get(text, text), self.size) for text in captions])
 
     def motions(self, clips: Sequence[np.ndarray]) -> np.ndarray:
         self.seen += len(clips)
-        return np.stack([_vector(_key(clip)) for clip in clips])
+        return np.stack([_vector(_key(clip), self.size) for clip in clips])
 
 
 def _key(clip: np.ndarray) -> str:
     return str(zlib.crc32(np.round(clip, 3).astype(np.float32).tobytes()))
 
 
-def _vector(key: str) -> np.ndarray:
+def _vector(key: str, size: int) -> np.ndarray:
     rng = np.random.default_rng(zlib.crc32(key.encode()))
-    return rng.normal(size=_SIZE).astype(np.float32)
+    return rng.normal(size=size).astype(np.float32)

@@ -39,10 +39,10 @@ from motiongpt3.evaluation.draws import seed_of
 from motiongpt3.evaluation.evidence import Evidence, worst_and_best
 from motiongpt3.evaluation.figure import Figure, Missing
 from motiongpt3.evaluation.held_out import HeldOut, Joints
-from motiongpt3.evaluation.judge import DIVERSITY, NO_JUDGE, SPREAD, Embeddings, Judge
+from motiongpt3.evaluation.judge import DIVERSITY, SPREAD, Embeddings, Judge
 from motiongpt3.evaluation.table import Column, Rows
 from motiongpt3.model.motiongpt import MotionGPT
-from motiongpt3.motion.features import features_to_joints, joints_to_features
+from motiongpt3.motion.features import features_to_joints
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.stitch import bridge, follow
 
@@ -190,7 +190,7 @@ class Completing:
             for gap, clips in zip(self.gaps, whole, strict=True)
             for clip in clips
         ]
-        embedded = self._embedded(first)
+        embedded = self.judge.bodies(first)
         return {
             **self._errors(made),
             **self.judge.spread(embedded, self._embedded_real),
@@ -225,19 +225,9 @@ class Completing:
         stop = gap.stop if len(gap.after) else None
         return seam_peak(clip, gap.start, stop, skeleton=self.held.skeleton) <= self.limit
 
-    def _embedded(self, clips: Sequence[Joints]) -> Embeddings | Missing:
-        """Real and completed clips alike are embedded from their joints."""
-        if self.judge.evaluator is None:
-            return NO_JUDGE
-        skeleton, sign = self.held.skeleton, self.model.codec.hip_sign
-        doubles = (clip.astype(np.float64) for clip in clips)
-        return self.judge.motions(
-            [np.asarray(joints_to_features(c, skeleton, sign), np.float32) for c in doubles]
-        )
-
     @cached_property
     def _embedded_real(self) -> Embeddings | Missing:
-        return self._embedded([gap.joints for gap in self.gaps])
+        return self.judge.bodies([gap.joints for gap in self.gaps])
 
     def _evidence(self, made: Sequence[Sequence[Made]]) -> Evidence:
         """The worst and best of the first samples, by their mean error."""

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from motiongpt3.data.dataset import MotionText, spread
 from motiongpt3.data.prepare import Record
 from motiongpt3.evaluation.draws import Draw, draw
+from motiongpt3.motion.features import HipSign
 from motiongpt3.motion.skeleton import Skeleton
 
 Features = Float[np.ndarray, "_ F"]
@@ -37,6 +38,12 @@ class HeldOut:
     def skeleton(self) -> Skeleton:
         """Whose joints they are."""
         return self.split.skeleton
+
+    @property
+    def hip_sign(self) -> HipSign:
+        """The convention of the set's features."""
+        sign: HipSign = self.split.manifest["config"]["hip_sign"]
+        return sign
 
     @cached_property
     def features(self) -> list[Features]:

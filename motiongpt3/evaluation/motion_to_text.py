@@ -73,7 +73,7 @@ class MotionToText:
         frequent = [self.frequent] * len(aside)
         rows = {
             "model": self._row(self.made, self.all, seed),
-            "model, one reference less": self._row(self.made, others, seed),
+            "model, one reference less": self._scored(tuple(self.made), tuple(others)),
             "reference caption": self._row(aside, others, seed),
             "nearest clip": self._row(self._remembered(seed), self.all, seed),
             "most frequent caption": self._row(frequent, self.all, seed),

@@ -3,6 +3,7 @@
 Rows:
     real, half against half   two random halves: the distance that sampling alone makes
     model                     decoded from the means of the posteriors
+    model, features as decoded  as the published protocol embeds them (see `judge`)
     nearest clip              the training clip whose poses are most alike, at the clip's length
     principal components      256 of training clips stretched to 40 frames; poses alone
 
@@ -83,7 +84,7 @@ class Rebuilding:
         pairs = list(zip(found, held.joints, strict=True))
         nearest = [retimed(held.train_joints[clip], len(joints)) for clip, joints in pairs]
         linear = [components.rebuilt(joints) for joints in held.joints]
-        embedded = self.judge.motions(self._decoded)
+        embedded, decoded = self.judge.bodies(self._joints), self.judge.motions(self._decoded)
         return {
             "model": {
                 **self._errors(self._joints),
@@ -92,6 +93,7 @@ class Rebuilding:
                 **self.judge.diversity(embedded, 0),
                 **body_figures(self._joints, skeleton),
             },
+            "model, features as decoded": self.judge.spread(decoded, self.judge.real),
             "nearest clip": {**self._errors(nearest), ROOT.name: self._root(nearest)},
             "principal components": self._errors(linear),
         }

@@ -4,6 +4,7 @@ Rows:
     real                      the clips of the split
     real, half against half   two random halves: the distance that sampling alone makes
     model                     told the clip's own length, as the published protocol has it
+    model, features as decoded  the same motions as that protocol embeds them (see `judge`)
     model, its own length     left to decide
     nearest caption           the training clip whose caption is most alike, no network
     mean motion               the mean of all training frames, held
@@ -27,7 +28,15 @@ from motiongpt3.evaluation.evidence import Evidence, worst_and_best
 from motiongpt3.evaluation.figure import Figure, Missing
 from motiongpt3.evaluation.following import FOLLOWED, follow_figures, followed
 from motiongpt3.evaluation.held_out import Features, HeldOut, Joints
-from motiongpt3.evaluation.judge import DIVERSITY, MATCHING, NO_JUDGE, SPREAD, Judge
+from motiongpt3.evaluation.judge import (
+    DIVERSITY,
+    MATCHING,
+    NO_JUDGE,
+    PAIRED,
+    SPREAD,
+    Embeddings,
+    Judge,
+)
 from motiongpt3.evaluation.nearest_caption import NearestCaption
 from motiongpt3.evaluation.noise_latents import NoiseLatents
 from motiongpt3.evaluation.physics import skate
@@ -55,7 +64,9 @@ class TextToMotion:
     """The evaluation of a model as an `Experiment`."""
 
     title = "Text to motion"
-    columns: Sequence[Column] = (*MATCHING, *SPREAD, DIVERSITY, MODALITY, *BODY, *FOLLOWED)
+    columns: Sequence[Column] = (
+        *MATCHING, *SPREAD, PAIRED, DIVERSITY, MODALITY, *BODY, *FOLLOWED,
+    )  # fmt: skip
 
     def __init__(
         self, model: MotionGPT, held: HeldOut, judge: Judge, sizes: ModalitySizes | None = None
@@ -70,21 +81,36 @@ class TextToMotion:
         """Every row of a replication."""
         held, captions = self.held, self.held.captions(seed)
         own = self.make(captions, held.frames, seed)
+        free = self.make(captions, self._decided(captions), seed)
         shuffled = self.make(self._shuffled(captions, seed), held.frames, seed)
-        remembered = self._remembered(captions, seed)
         noise = self.noise.make(held.frames, draw(seed, Draw.NOISE))
-        rows = {
-            "real": self._row(captions, held.features, held.joints, seed, real=True),
-            "real, half against half": self.judge.halves(seed),
-            MODEL: self._row(captions, own, self._joints(own), seed),
-            "model, its own length": self._free(captions, seed),
-            "nearest caption": self._captured(captions, remembered, seed),
-            "mean motion": self._captured(captions, held.mean_motion(held.frames), seed),
-            "noise latent": self._row(captions, noise, self._joints(noise), seed),
-            "shuffled captions": self._row(captions, shuffled, self._joints(shuffled), seed),
+        motions = {
+            MODEL: self._joints(own),
+            "model, its own length": self._joints(free),
+            "nearest caption": self._remembered(captions, seed),
+            "mean motion": [_joints_of(clip) for clip in held.mean_motion(held.frames)],
+            "noise latent": self._joints(noise),
+            "shuffled captions": self._joints(shuffled),
         }
+        rows: dict[str, dict[str, Figure]] = {
+            "real": {
+                **self.judge.matching(captions, self.judge.real, seed),
+                **self.judge.diversity(self.judge.real, seed),
+                **self._bodily(captions, held.joints),
+            },
+            "real, half against half": {
+                **self.judge.halves(seed),
+                **self.judge.paired(captions, self.judge.real, seed),
+            },
+        }
+        for name, joints in motions.items():
+            judged = self._judged(captions, self.judge.bodies(joints), seed)
+            rows[name] = judged | self._bodily(captions, joints)
         rows[MODEL] |= {MODALITY.name: self._modality(captions, seed)}
-        return rows, self._evidence(captions, own)
+        decoded = self._judged(captions, self.judge.motions(own), seed)
+        return {**rows, "model, features as decoded": decoded}, self._evidence(
+            captions, motions[MODEL]
+        )
 
     def make(self, captions: Sequence[str], frames: Sequence[int], seed: int) -> list[Features]:
         """A motion of each caption, of so many frames, with noise of its own."""
@@ -94,10 +120,6 @@ class TextToMotion:
             for at, (caption, count) in enumerate(zip(captions, frames, strict=True))
         ]
         return maker.make(requests, seed, None)
-
-    def _free(self, captions: Sequence[str], seed: int) -> dict[str, Figure]:
-        made = self.make(captions, self._decided(captions), seed)
-        return self._row(captions, made, self._joints(made), seed)
 
     def _decided(self, captions: Sequence[str]) -> list[int]:
         """Frames that the model would give a motion; a caption is asked about once."""
@@ -113,38 +135,28 @@ class TextToMotion:
             given[int(at)] = captions[int(other)]
         return given
 
-    def _remembered(self, captions: Sequence[str], seed: int) -> list[Features]:
+    def _remembered(self, captions: Sequence[str], seed: int) -> list[Joints]:
         rng = draw(seed, Draw.RETRIEVAL)
         found = [self.nearest.clip(caption, rng) for caption in captions]
-        return [self.held.train_features[clip] for clip in found]
+        return [self.held.train.joints(clip) for clip in found]
 
     def _joints(self, made: Sequence[Features]) -> list[Joints]:
         return [self.model.codec.joints(clip) for clip in made]
 
-    def _captured(
-        self, captions: Sequence[str], clips: Sequence[Features], seed: int
+    def _judged(
+        self, captions: Sequence[str], motions: Embeddings | Missing, seed: int
     ) -> dict[str, Figure]:
-        """A row of motions that no model made."""
-        joints = [np.asarray(features_to_joints(clip.astype(np.float64))) for clip in clips]
-        return self._row(captions, clips, joints, seed)
-
-    def _row(
-        self,
-        captions: Sequence[str],
-        clips: Sequence[Features],
-        joints: Sequence[Joints],
-        seed: int,
-        real: bool = False,
-    ) -> dict[str, Figure]:
-        """All figures of some motions; real ones are not compared with themselves."""
-        embeddings = self.judge.real if real else self.judge.motions(clips)
+        """The figures that an evaluator gives of made motions."""
         return {
-            **self.judge.matching(captions, embeddings, seed),
-            **({} if real else self.judge.spread(embeddings, self.judge.real)),
-            **self.judge.diversity(embeddings, seed),
-            **body_figures(joints, self.held.skeleton),
-            **follow_figures(captions, joints),
+            **self.judge.matching(captions, motions, seed),
+            **self.judge.spread(motions, self.judge.real),
+            **self.judge.paired(captions, motions, seed),
+            **self.judge.diversity(motions, seed),
         }
+
+    def _bodily(self, captions: Sequence[str], joints: Sequence[Joints]) -> dict[str, Figure]:
+        """The figures that need no evaluator."""
+        return {**body_figures(joints, self.held.skeleton), **follow_figures(captions, joints)}
 
     def _modality(self, captions: Sequence[str], seed: int) -> Figure:
         """How much motions of one caption differ, over some captions."""
@@ -155,18 +167,18 @@ class TextToMotion:
         each = [int(at) for at in np.repeat(chosen, self.sizes.samples)]
         frames = [self.held.frames[at] for at in each]
         made = self.make([captions[at] for at in each], frames, seed_of(seed, 1))
-        embeddings = self.judge.motions(made)
+        embeddings = self.judge.bodies(self._joints(made))
         if isinstance(embeddings, Missing):
             return embeddings
         by_prompt = embeddings.reshape(count, self.sizes.samples, -1)
         return multimodality(by_prompt, draw(seed, Draw.PAIRS))
 
-    def _evidence(self, captions: Sequence[str], made: Sequence[Features]) -> Evidence:
+    def _evidence(self, captions: Sequence[str], joints: Sequence[Joints]) -> Evidence:
         """Confusions, sides, and the worst and best clips by their distance from the caption.
 
         Without an evaluator the distance is how fast feet slide.
         """
-        joints, embeddings = self._joints(made), self.judge.motions(made)
+        embeddings = self.judge.bodies(joints)
         errors, unit = self.judge.distances(captions, embeddings), "from its caption"
         if errors is None:
             slides = [skate(clip, skeleton=self.held.skeleton) for clip in joints]
@@ -181,3 +193,7 @@ class TextToMotion:
         said = list(zip(captions, notes, strict=True))
         shown = worst_and_best(errors.tolist(), said, joints)
         return Evidence(self.judge.confusion(embeddings), sides, shown)
+
+
+def _joints_of(clip: Features) -> Joints:
+    return np.asarray(features_to_joints(clip.astype(np.float64)))
