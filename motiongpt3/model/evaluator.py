@@ -5,7 +5,7 @@ Shapes: N texts or motions, T frames, F features, D embedding.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from motiongpt3.model.guo_release import is_release, read_release
 from motiongpt3.model.text_motion import load_evaluator
 
 
+@runtime_checkable
 class Evaluator(Protocol):
     """What metrics know of an evaluator."""
 

@@ -134,14 +134,13 @@ def check_features(
             raise InputError("a value is not a finite number", where=where)
         normalised = (clip - mean) / std
         speed = float(np.sqrt(np.square(normalised[:, layout.velocities]).mean()))
-        off = _off_unit(clip[:, layout.rotations])
-        if off > _OFF_UNIT and speed > _FAST:
+        if speed > _FAST and _off_unit(clip[:, layout.rotations]) > _OFF_UNIT:
             raise InputError(
                 "features are normalised already",
                 where=where,
                 hint="an evaluator normalises with its own statistics; give them as prepared",
             )
-        if off > _OFF_UNIT and _off_unit(normalised[:, layout.rotations]) < _NEAR_UNIT:
+        if _off_unit(normalised[:, layout.rotations]) < _NEAR_UNIT:
             raise InputError(
                 "features were multiplied with a standard deviation twice",
                 where=where,
