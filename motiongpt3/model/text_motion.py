@@ -3,7 +3,7 @@
     model.safetensors   weights in single precision, and the mean and std they were trained with
     config.json         kind and sizes
     words.json          the vocabulary, and what tags parts of speech
-    card.json           name, skeleton, command, seed, data hash
+    card.json           name, skeleton, command, recipe, data hash, and why these weights
     manifest.json       format version and the SHA-256 of each file above
 
 Shapes: N texts or motions, T frames, F features, D embedding.
@@ -107,7 +107,7 @@ def _in_batches(embedded: Any, items: Sequence[Any]) -> Float[np.ndarray, "N D"]
 
 
 def check_features(
-    clips: Iterable[Float[np.ndarray, "_ F"]],
+    clips: Iterable[Float[np.ndarray, "_ _"]],
     mean: Float[np.ndarray, " F"],
     std: Float[np.ndarray, " F"],
 ) -> None:
