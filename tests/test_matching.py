@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from torch import Tensor
 from toys import SILENT
 
 from motiongpt3.app.cli import main
-from motiongpt3.app.judging import separation
 from motiongpt3.data.dataset import MotionText, Order
 from motiongpt3.data.prepare import prepare
 from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.evaluation.separation import separation
 from motiongpt3.formats.files import digest
 from motiongpt3.model.guo import GuoConfig
 from motiongpt3.model.text_motion import TextMotion, load_evaluator, networks_of
@@ -167,7 +168,7 @@ def test_some_words_are_forgotten_and_some_frames_lost(data: Path) -> None:
 def test_a_killed_training_goes_on_exactly(kind: str, data: Path, tmp_path: Path) -> None:
     """Weights, checks and choice are those of a run that nobody disturbs, to the last bit."""
     recipe, upkeep = RECIPES[kind], Upkeep(save_every=4, check_every=3)
-    judge = separation(MotionText(data, "val"), draws=2)
+    judge = partial(separation, data=MotionText(data, "val"), draws=2)
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     with unchecked():
         train_evaluator(recipe, data, straight, SILENT, upkeep, judge)
@@ -189,10 +190,10 @@ def test_training_teaches_something(data: Path, tmp_path: Path) -> None:
     """Walks, turns and waves of either hand that it never saw are told apart better than before."""
     recipe = replace(RECIPES["tmr"], schedule=Schedule(steps=120, batch=16, lr=3e-3, warmup=5))
     figures = []
-    judge = separation(MotionText(data, "test"), draws=4)
+    held_out = MotionText(data, "test")
 
     def watched(evaluator: TextMotion) -> dict[str, float]:
-        figures.append(judge(evaluator))
+        figures.append(separation(evaluator, held_out, draws=4))
         return figures[-1]
 
     with unchecked():

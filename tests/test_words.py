@@ -32,7 +32,7 @@ WORDS = ("unk", "sos", "eos", "a", "person", "walk", "forward", "slow")
     ],
 )  # fmt: skip
 def test_words_are_reduced_and_tagged(caption: str, tagged: str) -> None:
-    """By hand, as spaCy's small English model has them."""
+    """By hand, in the universal parts of speech that spaCy uses too."""
     assert " ".join(f"{word}/{part}" for word, part in tag(caption)) == tagged
 
 

@@ -143,4 +143,6 @@ def replaced(config: Config, changes: Sequence[str], program: str) -> Config:
         lines = [line.strip(" │╭╮╰╯─-") for line in said.getvalue().splitlines()]
         what = [line for line in lines if line][1:2] or ["cannot be used"]
         hint = f"{program} --fields lists what there is"
-        raise InputError(what[0], where="train", hint=hint) from stop
+        raise InputError(
+            what[0], where=program.removeprefix("motiongpt3 ").split()[0], hint=hint
+        ) from stop

@@ -10,7 +10,7 @@ Shapes: N texts or motions, T frames, F features, D embedding.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,9 @@ class TextMotion:
         return _in_batches(embedded, clips)
 
 
-def _in_batches(embedded: Any, items: Sequence[Any]) -> Float[np.ndarray, "N D"]:
+def _in_batches(
+    embedded: Callable[[Sequence[Any]], torch.Tensor], items: Sequence[Any]
+) -> Float[np.ndarray, "N D"]:
     if not len(items):
         raise InputError("nothing to embed", where="evaluator")
     parts = [embedded(items[at : at + _BATCH]) for at in range(0, len(items), _BATCH)]
