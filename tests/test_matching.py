@@ -5,10 +5,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import kit
 import numpy as np
 import pytest
 import torch
-from clips import archive, lines, unchecked
+from clips import archive, lines, published, unchecked
 from test_training import Killed, killed_at
 from torch import Tensor
 from toys import SILENT
@@ -199,6 +200,19 @@ def test_training_teaches_something(data: Path, tmp_path: Path) -> None:
     with unchecked():
         train_evaluator(recipe, data, tmp_path / "run", SILENT, Upkeep(check_every=60), watched)
     assert figures[-1]["distinct 1"] > max(0.5, figures[0]["distinct 1"])
+
+
+def test_kit_ml_has_evaluators_too(tmp_path: Path) -> None:
+    """The same recipes; a set without labels is judged in plain groups alone."""
+    prepare([published(tmp_path / "raw", kit.lines(4))], tmp_path / "set")
+    judge = partial(separation, data=MotionText(tmp_path / "set", "val"), draws=2)
+    short = replace(RECIPES["guo"], schedule=replace(RECIPES["guo"].schedule, steps=3))
+    with unchecked():
+        folder = train_evaluator(short, tmp_path / "set", tmp_path / "run", SILENT, judge=judge)
+    evaluator = load_evaluator(folder)
+    assert (evaluator.networks.config.features, evaluator.card["skeleton"]) == (251, "kit")
+    val = evaluator.card["chosen"]["val"]
+    assert [val[f"plain {k}"] for k in (1, 2, 3)] == [val[f"distinct {k}"] for k in (1, 2, 3)]
 
 
 def test_what_cannot_be_trained_is_refused(data: Path, tmp_path: Path) -> None:

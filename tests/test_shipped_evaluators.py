@@ -13,14 +13,19 @@ from motiongpt3.motion.features import joints_to_features
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import HUMANML3D
 
-FOLDERS = sorted((Path(__file__).parents[1] / "evaluators").glob("*/manifest.json"))
+FOLDERS = sorted(path.parent for path in Path(__file__).parents[1].glob("evaluators/*/card.json"))
 DRAWS, SHUFFLES = 20, 200
 CHANCE = 3 / 32
 
 
-@pytest.fixture(scope="module", params=FOLDERS, ids=lambda path: path.parent.name)
-def evaluator(request: pytest.FixtureRequest) -> TextMotion:
-    return load_evaluator(request.param.parent)
+@pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
+def folder(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def evaluator(folder: Path) -> TextMotion:
+    return load_evaluator(folder)
 
 
 class Pairs:
@@ -60,8 +65,8 @@ def draws(
         yield rng, texts, distinct_groups(pairs.keys, rng)
 
 
-def test_it_is_small(evaluator: TextMotion) -> None:
-    folder = FOLDERS[0].parent.parent / f"motion5h-{evaluator.name}"
+def test_it_is_small(folder: Path, evaluator: TextMotion) -> None:
+    assert evaluator.card["name"] == folder.name
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 15 * 2**20
 
 
@@ -86,14 +91,11 @@ def test_shuffled_captions_fall_to_chance(evaluator, pairs, embedded) -> None:
 
 def test_a_few_frames_less_change_little(evaluator, pairs, embedded) -> None:
     """A clip cut short by 0.2 s is still nearer to itself than to other clips."""
-    _, motions = embedded
+    rows, motions = embedded
     cut = evaluator.motions([clip[:-4] for clip in pairs.features])
     moved = np.linalg.norm(cut - motions, axis=1)
     apart = np.linalg.norm(motions[:, None] - motions[None], axis=-1)
     assert np.median(moved) < 0.1 * np.median(apart)
-    rng = np.random.default_rng(0)
-    rows, _ = embedded
-    texts = np.stack([rows[said[0]] for said in pairs.said])
-    groups = distinct_groups(pairs.keys, rng)
+    _, texts, groups = next(draws(pairs, rows, 1))
     before, after = (r_precision_within(texts, m, groups) for m in (motions, cut))
     np.testing.assert_allclose(before, after, atol=0.05)

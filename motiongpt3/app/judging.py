@@ -2,14 +2,12 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motiongpt3.app.boards import tensorboard
-from motiongpt3.app.learn import replaced
-from motiongpt3.app.show import progress, say, say_json, say_warning
+from motiongpt3.app.learn import replaced, told, upkeep_of
+from motiongpt3.app.show import say, say_json, say_warning
 from motiongpt3.errors import ResourceError
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ def train_evaluator(options: Namespace) -> int:
     from motiongpt3.data.dataset import MotionText, read_manifest
     from motiongpt3.evaluation.separation import separation
     from motiongpt3.training.evaluator import train_evaluator as run
-    from motiongpt3.training.stage import Upkeep, Watch
+    from motiongpt3.training.stage import Watch
 
     program = f"motiongpt3 train-evaluator DATA --kind {options.kind}"
     recipe = _recipe(options.kind, ["--help"] if options.fields else options.rest, program)
@@ -31,15 +29,9 @@ def train_evaluator(options: Namespace) -> int:
     clips = read_manifest(options.data)["clips"]
     held_out = MotionText(options.data, "val") if clips.get("val", 0) > 1 else None
     judge = partial(separation, data=held_out) if held_out else None
-    upkeep = Upkeep(**{field.name: getattr(options, field.name) for field in fields(Upkeep)})
-    upkeep = replace(upkeep, allow=tuple(options.allow))
-    with progress() as shown, tensorboard(out) as written:
-
-        def report(*what: object) -> None:
-            shown(*what)  # type: ignore[arg-type]
-            written(*what)  # type: ignore[arg-type]
-
-        folder = run(recipe, options.data, out, Watch(report, say_warning), upkeep, judge)
+    with told(out) as report:
+        watch = Watch(report, say_warning)
+        folder = run(recipe, options.data, out, watch, upkeep_of(options), judge)
     _say(folder, options.json)
     return 0
 

@@ -21,7 +21,7 @@ _TOP = (1, 2, 3)
 
 
 def separation(evaluator: Evaluator, data: MotionText, draws: int = 20) -> dict[str, float]:
-    """R-precision of real clips of a split: "plain 1" to "plain 3" and "distinct 1" to "distinct 3".
+    """R-precision of a split's own clips, "plain 1" to "plain 3", "distinct 1" to "distinct 3".
 
     Plain groups are random; in distinct ones every clip differs from the others in action or
     style, which are plain ones again where clips have no action to tell them apart by. Groups
