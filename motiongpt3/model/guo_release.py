@@ -67,8 +67,8 @@ def read_release(folder: Path, packing: bool = True, tagger: Tagger = "rules") -
 
 def read_glove(
     folder: Path, tagger: Tagger = "rules"
-) -> tuple[Float[np.ndarray, "V 300"], Vocabulary]:
-    """T2M's choice of GloVe vectors, and its words in the order of the rows.
+) -> tuple[Float[np.ndarray, "V W"], Vocabulary]:
+    """T2M's choice of GloVe vectors (300 wide), and their words in the order of the rows.
 
     Raises:
         InputError: when a file is missing.

@@ -3,14 +3,14 @@
     model.safetensors   weights in single precision, and the mean and std they were trained with
     config.json         kind and sizes
     words.json          the vocabulary, and what tags parts of speech
-    card.json           name, skeleton, command, seed, data hash
+    card.json           name, skeleton, command, recipe, data hash, and why these weights
     manifest.json       format version and the SHA-256 of each file above
 
 Shapes: N texts or motions, T frames, F features, D embedding.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,9 @@ class TextMotion:
         return _in_batches(embedded, clips)
 
 
-def _in_batches(embedded: Any, items: Sequence[Any]) -> Float[np.ndarray, "N D"]:
+def _in_batches(
+    embedded: Callable[[Sequence[Any]], torch.Tensor], items: Sequence[Any]
+) -> Float[np.ndarray, "N D"]:
     if not len(items):
         raise InputError("nothing to embed", where="evaluator")
     parts = [embedded(items[at : at + _BATCH]) for at in range(0, len(items), _BATCH)]
@@ -107,7 +109,7 @@ def _in_batches(embedded: Any, items: Sequence[Any]) -> Float[np.ndarray, "N D"]
 
 
 def check_features(
-    clips: Iterable[Float[np.ndarray, "_ F"]],
+    clips: Iterable[Float[np.ndarray, "_ _"]],
     mean: Float[np.ndarray, " F"],
     std: Float[np.ndarray, " F"],
 ) -> None:
@@ -134,14 +136,13 @@ def check_features(
             raise InputError("a value is not a finite number", where=where)
         normalised = (clip - mean) / std
         speed = float(np.sqrt(np.square(normalised[:, layout.velocities]).mean()))
-        off = _off_unit(clip[:, layout.rotations])
-        if off > _OFF_UNIT and speed > _FAST:
+        if speed > _FAST and _off_unit(clip[:, layout.rotations]) > _OFF_UNIT:
             raise InputError(
                 "features are normalised already",
                 where=where,
                 hint="an evaluator normalises with its own statistics; give them as prepared",
             )
-        if off > _OFF_UNIT and _off_unit(normalised[:, layout.rotations]) < _NEAR_UNIT:
+        if _off_unit(normalised[:, layout.rotations]) < _NEAR_UNIT:
             raise InputError(
                 "features were multiplied with a standard deviation twice",
                 where=where,

@@ -12,7 +12,7 @@ RUN/evaluator/                the finished evaluator
 import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,20 @@ class EvaluatorRecipe:
     precision: Precision = "fp32"
     licence: str = ""
     """Licence of the weights, which follows from the data."""
+
+
+@dataclass(frozen=True)
+class GuoRecipe(EvaluatorRecipe):
+    """A recipe of Guo et al.'s encoders."""
+
+    networks: GuoConfig
+
+
+@dataclass(frozen=True)
+class TMRRecipe(EvaluatorRecipe):
+    """A recipe of transformers in TMR's manner."""
+
+    networks: TMRConfig
 
 
 def train_evaluator(
@@ -210,12 +224,11 @@ def _card(recipe: EvaluatorRecipe, data: MotionText) -> dict[str, object]:
         "name": recipe.name,
         "kind": kind,
         "command": f"motiongpt3 train-evaluator DATA --kind {kind} -o DIR",
-        "seed": recipe.seed,
+        "recipe": asdict(recipe),
         "data_sha256": data.manifest["sha256"],
         "skeleton": data.skeleton.name,
         "hip_sign": data.manifest["config"]["hip_sign"],
         "clips": data.manifest["clips"],
-        "tagger": recipe.tagger,
         "words": "glove" if recipe.glove else "learned",
         "licence": recipe.licence,
         "sources": sorted({record.source for record in data.records}),
