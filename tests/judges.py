@@ -27,6 +27,16 @@ class Oracle:
         return np.stack([_vector(_key(clip), self.size) for clip in clips])
 
 
+class Leaky(Oracle):
+    """An evaluator of which an embedding depends on how many are made with it."""
+
+    def texts(self, captions: Sequence[str]) -> np.ndarray:
+        return super().texts(captions) + 1e-3 * len(captions)
+
+    def motions(self, clips: Sequence[np.ndarray]) -> np.ndarray:
+        return super().motions(clips) + 1e-3 * len(clips)
+
+
 def _key(clip: np.ndarray) -> str:
     return str(zlib.crc32(np.round(clip, 3).astype(np.float32).tobytes()))
 

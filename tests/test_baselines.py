@@ -97,6 +97,7 @@ def test_gaps_are_a_fifth_and_two_quarters(frames: int) -> None:
 def test_a_clip_without_room_has_no_gap() -> None:
     assert gap_of(np.zeros((15, 22, 3), np.float32), "inbetween", 6, 20) is None
     assert gap_of(np.zeros((16, 22, 3), np.float32), "inbetween", 6, 20) is not None
+    assert gap_of(np.zeros((9, 22, 3), np.float32), "predict", 6, 20) is None
 
 
 ASKS = {

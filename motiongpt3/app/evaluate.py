@@ -131,6 +131,13 @@ def _experiment(
 
     held = HeldOut(options.data, options.split, options.limit)
     model.codec.check_skeleton(held.skeleton, "set")
+    longest = max(held.frames)
+    if longest > model.codec.longest:
+        raise InputError(
+            f"has clips of {longest} frames, the model reads {model.codec.longest}",
+            where=str(options.data),
+            hint="prepare the set with clips of that length",
+        )
     judge, task = Judge(evaluator, held), options.task
     match task:
         case "t2m":

@@ -109,8 +109,8 @@ def _clips(shown: "Sequence[Shown]") -> Iterator[Html]:
     for title, best in (("Worst clips", False), ("Best clips", True)):
         clips = [clip for clip in shown if clip.best == best]
         if clips:
-            pictures = [page.picture(_strip(c), f"{c.caption} ({c.note})") for c in clips]
-            yield page.section(title, "first replication", pictures)
+            pictures = (page.picture(_strip(c), f"{c.caption} ({c.note})") for c in clips)
+            yield page.section(title, "first replication", [page.pictures(pictures)])
 
 
 def _strip(clip: "Shown") -> bytes:

@@ -25,6 +25,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from motiongpt3.errors import InputError
 from motiongpt3.evaluation.body import BODY, body_figures
 from motiongpt3.evaluation.completion import (
     average_error,
@@ -94,11 +95,9 @@ def gap_of(joints: Joints, kind: Kind, shortest: int, fps: float) -> Gap | None:
         shortest: frames that an observed part has at least.
     """
     frames = len(joints)
-    if kind == "predict":
-        return Gap(joints, max(shortest, round(_SEEN * frames)), frames)
-    each = max(shortest, round(_SEEN_EACH_END * frames))
-    long_enough = frames - 2 * each >= round(_SHORTEST_GAP_SECONDS * fps)
-    return Gap(joints, each, frames - each) if long_enough else None
+    seen = max(shortest, round((_SEEN if kind == "predict" else _SEEN_EACH_END) * frames))
+    gap = Gap(joints, seen, frames if kind == "predict" else frames - seen)
+    return gap if gap.stop - gap.start >= round(_SHORTEST_GAP_SECONDS * fps) else None
 
 
 class Completing:
@@ -106,6 +105,9 @@ class Completing:
 
     Args:
         samples: predictions of each clip; a gap is filled once.
+
+    Raises:
+        InputError: when no clip is long enough.
     """
 
     def __init__(self, model: MotionGPT, held: HeldOut, judge: Judge, kind: Kind, samples: int = 3):
@@ -118,6 +120,8 @@ class Completing:
         gaps = [gap_of(joints, kind, shortest, fps) for joints in held.joints]
         self.gaps = [gap for gap in gaps if gap is not None]
         self.records = [r for r, gap in zip(held.records, gaps, strict=True) if gap is not None]
+        if not self.gaps:
+            raise InputError("no clip is long enough to leave a gap", where="set")
         self.limit = usual_peak(held.joints, skeleton=held.skeleton)
 
     def measure(self, seed: int) -> tuple[Rows, Evidence]:

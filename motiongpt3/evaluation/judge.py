@@ -72,7 +72,6 @@ class Judge:
 
     def __init__(self, evaluator: Evaluator | None, held: HeldOut):
         self.evaluator, self.held = evaluator, held
-        self._known: dict[str, Float[np.ndarray, " D"]] = {}
 
     def motions(self, clips: Sequence[Features]) -> Embeddings | Missing:
         """Embeddings of motions, or why there are none."""
@@ -93,13 +92,23 @@ class Judge:
         return self.evaluator.motions([np.asarray(clip, np.float32) for clip in made])
 
     def texts(self, captions: Sequence[str]) -> Embeddings | Missing:
-        """Embeddings of captions; each is read once."""
+        """Embeddings of captions: those of the split are kept, others are read anew.
+
+        What is read together is the same in any replication, whichever came before it.
+        """
         if self.evaluator is None:
             return NO_JUDGE
-        new = [caption for caption in dict.fromkeys(captions) if caption not in self._known]
-        if new:
-            self._known |= dict(zip(new, self.evaluator.texts(new), strict=True))
-        return np.stack([self._known[caption] for caption in captions])
+        known = self._known
+        if all(caption in known for caption in captions):
+            return np.stack([known[caption] for caption in captions])
+        return self.evaluator.texts(captions)
+
+    @cached_property
+    def _known(self) -> dict[str, Float[np.ndarray, " D"]]:
+        """Embeddings of all captions of the split."""
+        assert self.evaluator is not None
+        said = list(dict.fromkeys(c for record in self.held.records for c in record.captions))
+        return dict(zip(said, self.evaluator.texts(said), strict=True))
 
     @cached_property
     def real(self) -> Embeddings | Missing:

@@ -46,7 +46,7 @@ from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.motion.features import features_to_joints
 
 MODALITY = Column("MModality", "real", "Distribution")
-MODEL = "model"
+MODEL, DECODED = "model", "model, features as decoded"
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,10 @@ class TextToMotion:
         for name, joints in motions.items():
             judged = self._judged(captions, self.judge.bodies(joints), seed)
             rows[name] = judged | self._bodily(captions, joints)
-        rows[MODEL] |= {MODALITY.name: self._modality(captions, seed)}
-        decoded = self._judged(captions, self.judge.motions(own), seed)
-        return {**rows, "model, features as decoded": decoded}, self._evidence(
-            captions, motions[MODEL]
-        )
+            if name == MODEL:
+                rows[name][MODALITY.name] = self._modality(captions, seed)
+                rows[DECODED] = self._judged(captions, self.judge.motions(own), seed)
+        return rows, self._evidence(captions, motions[MODEL])
 
     def make(self, captions: Sequence[str], frames: Sequence[int], seed: int) -> list[Features]:
         """A motion of each caption, of so many frames, with noise of its own."""
