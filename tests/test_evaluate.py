@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +20,21 @@ import motiongpt3
 from motiongpt3.app import cli
 from motiongpt3.app.evaluate import TASKS
 from motiongpt3.data.prepare import prepare
+from motiongpt3.errors import InputError
+from motiongpt3.evaluation.completing import Completing
 from motiongpt3.evaluation.draws import Draw, draw, seed_of
 from motiongpt3.evaluation.evidence import Evidence, read_evidence, worst_and_best, write_evidence
 from motiongpt3.evaluation.figure import Missing
 from motiongpt3.evaluation.held_out import HeldOut
 from motiongpt3.evaluation.judge import Judge
+from motiongpt3.evaluation.motion_to_text import MotionToText
 from motiongpt3.evaluation.protocol import Share, replicate
 from motiongpt3.evaluation.replications import Replications
 from motiongpt3.evaluation.table import Estimate, Table
+from motiongpt3.evaluation.text_metrics import rouge_l
 from motiongpt3.evaluation.text_to_motion import ModalitySizes, TextToMotion
+from motiongpt3.formats.files import digest
+from motiongpt3.model.loading import fingerprint
 from motiongpt3.motion.features import joints_to_features
 
 PROGRAM = Path(__file__).with_name("evaluate_run.py")
@@ -352,6 +359,46 @@ def test_captions_are_drawn_from_the_clips_own(held: HeldOut) -> None:
     one, two = held.captions(1), held.captions(2)
     assert one == held.captions(1) != two
     assert all(text in record.captions for text, record in zip(one, held.records, strict=True))
+
+
+def test_guesses_are_as_far_off_as_a_loop_says(model: Path, data: Path) -> None:
+    held = HeldOut(data, "test", 3)
+    rows, _ = Completing(motiongpt3.load(model), held, Judge(None, held), "predict", 2).measure(0)
+    frames, last = [], []
+    for joints in held.joints:
+        seen = round(0.2 * len(joints))
+        far = [
+            np.linalg.norm(joints[t] - joints[seen - 1], axis=1) for t in range(seen, len(joints))
+        ]
+        frames.append(np.mean([one.mean() for one in far]))
+        last.append(far[-1].mean())
+    hold = rows["hold last pose"]
+    assert hold["ADE m"] == pytest.approx(np.mean(frames), rel=1e-5) == hold["ADE best m"]
+    assert hold["FDE m"] == pytest.approx(np.mean(last), rel=1e-5)
+    assert "APD m" in rows["model"] and "APD m" not in hold
+
+
+def test_a_reference_is_judged_by_the_others(model: Path, data: Path) -> None:
+    held = HeldOut(data, "test", 40)
+    task = MotionToText(motiongpt3.load(model), held, Judge(None, held))
+    rows, _ = task.measure(3)
+    aside = held.captions(3)
+    others = [
+        [text for text in record.captions if text != one]
+        for record, one in zip(held.records, aside, strict=True)
+    ]
+    assert rows["reference caption"]["ROUGE-L raw"] == rouge_l(aside, others)
+    whole = rouge_l(task.made, [record.captions for record in held.records])
+    assert rows["model"]["ROUGE-L raw"] == whole
+    assert rows["model, one reference less"]["ROUGE-L raw"] == rouge_l(task.made, others)
+    counted = Counter(c for record in held.train.records for c in record.captions)
+    assert counted[task.frequent] == max(counted.values())
+
+
+def test_weights_have_a_fingerprint(model: Path, tmp_path: Path) -> None:
+    assert fingerprint(model) == digest(model / "model.safetensors")
+    with pytest.raises(InputError, match="is no model"):
+        fingerprint(tmp_path)
 
 
 # -- what a page is made of -----------------------------------------------------------------
