@@ -49,6 +49,7 @@ from motiongpt3.motion.stitch import bridge, follow
 
 Kind = Literal["predict", "inbetween"]
 Made = Float[np.ndarray, "_ J 3"]
+Measured = tuple[dict[str, Figure], Embeddings | Missing]
 
 ERRORS = tuple(
     Column(name, "lower", "Distance from what was there")
@@ -130,10 +131,9 @@ class Completing:
         rows: dict[str, dict[str, Figure]] = {
             "real": self._real(seed),
             "real, half against half": self.judge.halves(seed),
-            "model": self._row(made, seed),
         }
-        for name, parts in self._guesses.items():
-            rows[name] = self._row([[part] for part in parts], seed)
+        for name, (figures, embedded) in {"model": self._row(made), **self._guessed}.items():
+            rows[name] = figures | self.judge.diversity(embedded, seed)
         return rows, self._evidence(made)
 
     def _made(self, gap: Gap, seed: int) -> list[Made]:
@@ -153,8 +153,13 @@ class Completing:
         return made
 
     @cached_property
+    def _guessed(self) -> Mapping[str, Measured]:
+        """The rows that need no model, the same in every replication."""
+        guesses = self._guesses().items()
+        return {name: self._row([[part] for part in parts]) for name, parts in guesses}
+
     def _guesses(self) -> Mapping[str, list[Made]]:
-        """What is made without a model, the same in every replication."""
+        """What is made without a model."""
         counts = [gap.stop - gap.start for gap in self.gaps]
         pairs = list(zip(self.gaps, counts, strict=True))
         guesses = {
@@ -183,8 +188,8 @@ class Completing:
             **body_figures([gap.joints for gap in self.gaps], self.held.skeleton),
         }
 
-    def _row(self, made: Sequence[Sequence[Made]], seed: int) -> dict[str, Figure]:
-        """All figures of the made parts: samples of every clip."""
+    def _row(self, made: Sequence[Sequence[Made]]) -> Measured:
+        """Figures of the made parts, samples of every clip; their embeddings, for the others."""
         whole = [
             [gap.filled(part) for part in parts] for gap, parts in zip(self.gaps, made, strict=True)
         ]
@@ -195,13 +200,13 @@ class Completing:
             for clip in clips
         ]
         embedded = self.judge.bodies(first)
-        return {
+        figures = {
             **self._errors(made),
             **self.judge.spread(embedded, self._embedded_real),
-            **self.judge.diversity(embedded, seed),
             SEAMS.name: float(np.mean(smooth)),
             **body_figures(first, self.held.skeleton),
         }
+        return figures, embedded
 
     def _errors(self, made: Sequence[Sequence[Made]]) -> dict[str, Figure]:
         skeleton = self.held.skeleton
