@@ -11,6 +11,7 @@ import pytest
 import torch
 from clips import archive, lines, published, unchecked
 from test_training import Killed, killed_at
+from test_words import glove
 from torch import Tensor
 from toys import SILENT
 
@@ -185,6 +186,9 @@ def test_a_killed_training_goes_on_exactly(kind: str, data: Path, tmp_path: Path
     best = max(checks, key=lambda check: check["figures"]["score"])
     chosen = load_evaluator(killed / "evaluator").card["chosen"]
     assert chosen == {"step": best["step"], "val": best["figures"]}
+    (killed / "matching/best.safetensors").write_bytes(b"damaged")
+    with unchecked(), pytest.raises(CorruptError, match="best.safetensors: cannot be read"):
+        train_evaluator(recipe, data, killed, SILENT, replace(upkeep, resume=True), judge)
 
 
 def test_training_teaches_something(data: Path, tmp_path: Path) -> None:
@@ -213,6 +217,21 @@ def test_kit_ml_has_evaluators_too(tmp_path: Path) -> None:
     assert (evaluator.networks.config.features, evaluator.card["skeleton"]) == (251, "kit")
     val = evaluator.card["chosen"]["val"]
     assert [val[f"plain {k}"] for k in (1, 2, 3)] == [val[f"distinct {k}"] for k in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("kind", list(RECIPES))
+def test_given_word_vectors_stay_as_they_are(kind: str, data: Path, tmp_path: Path) -> None:
+    words = {"unk": 0, "sos": 1, "eos": 2, "a": 3, "person": 4, "walk": 5, "wave": 6, "hand": 7}
+    place = glove(tmp_path / "glove", list(words), words, 16)
+    recipe = replace(RECIPES[kind], glove=str(place))
+    with unchecked():
+        folder = train_evaluator(recipe, data, tmp_path / "run", SILENT)
+    made = load_evaluator(folder)
+    table = torch.arange(8 * 16.0).view(8, 16)
+    assert torch.equal(made.networks.words.weight, table) and made.vocabulary.words == tuple(words)
+    glove(tmp_path / "glove", list(words), words, 12)
+    with pytest.raises(InputError, match="are 12 wide, the recipe says 16"):
+        train_evaluator(recipe, data, tmp_path / "other", SILENT)
 
 
 def test_what_cannot_be_trained_is_refused(data: Path, tmp_path: Path) -> None:

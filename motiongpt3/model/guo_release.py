@@ -29,7 +29,6 @@ from motiongpt3.model.text_motion import TextMotion
 from motiongpt3.model.words import Vocabulary
 
 WEIGHTS = "finest.tar"
-_IN_RELEASE = f"text_mot_match/model/{WEIGHTS}"
 ENCODERS = ("text_encoder", "movement_encoder", "motion_encoder")
 GLOVE = ("our_vab_data.npy", "our_vab_words.pkl", "our_vab_idx.pkl")
 
@@ -46,8 +45,8 @@ def read_release(folder: Path, packing: bool = True, tagger: Tagger = "rules") -
         CorruptError: when a file is not what it should be; a tensor that is missing, not expected
             or of another shape is named.
     """
-    path = find(folder, (WEIGHTS, _IN_RELEASE))
-    stats = [find(folder, (name, f"Comp_v6_KLD0*/meta/{name}")) for name in ("mean.npy", "std.npy")]
+    path = _find(WEIGHTS, _of_weights(folder))
+    stats = [_find(name, _of_statistics(folder)) for name in ("mean.npy", "std.npy")]
     mean, std = read_statistics(*stats)
     vectors, vocabulary = read_glove(folder, tagger)
     config = GuoConfig(features=len(mean), vocabulary=len(vocabulary), packing=packing)
@@ -74,8 +73,7 @@ def read_glove(
         InputError: when a file is missing.
         CorruptError: when the pickles hold anything but words and numbers, or do not fit.
     """
-    places = ("", "glove/", "../glove/", "../../glove/")
-    table, listed, numbered = (find(folder, [place + name for place in places]) for name in GLOVE)
+    table, listed, numbered = (_find(name, _of_vectors(folder)) for name in GLOVE)
     vectors = npy.parse(read_bytes(table), str(table)).astype(np.float32)
     words, index = read_plain(listed), read_plain(numbered)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
@@ -90,23 +88,31 @@ def read_glove(
 
 def is_release(folder: Path) -> bool:
     """Whether the weights of the release lie here."""
-    return any(folder.glob(WEIGHTS)) or any(folder.glob(_IN_RELEASE))
+    return any((place / WEIGHTS).is_file() for place in _of_weights(folder))
 
 
-def find(folder: Path, patterns: Sequence[str]) -> Path:
-    """The one file of a folder that matches the first pattern that any file matches.
+def _of_weights(folder: Path) -> list[Path]:
+    return [folder, folder / "text_mot_match" / "model"]
+
+
+def _of_statistics(folder: Path) -> list[Path]:
+    return [folder, *sorted(folder.glob("Comp_v6_KLD0*/meta"))]
+
+
+def _of_vectors(folder: Path) -> list[Path]:
+    above = (folder, *folder.resolve().parents[:2])
+    return [folder, *(place / "glove" for place in above)]
+
+
+def _find(name: str, places: Sequence[Path]) -> Path:
+    """The file of this name in the first place that has it.
 
     Raises:
-        InputError: when there is none, or more than one.
+        InputError: when none has.
     """
-    for pattern in patterns:
-        found = sorted(folder.glob(pattern)) if ".." not in pattern else [folder / pattern]
-        found = [path for path in found if path.is_file()]
-        if len(found) > 1:
-            names = ", ".join(str(path.relative_to(folder)) for path in found)
-            raise InputError(f"which of {names}?", where=str(folder))
-        if found:
-            return found[0]
+    for place in places:
+        if (place / name).is_file():
+            return place / name
     raise InputError(
-        f"no {Path(patterns[0]).name} here", where=str(folder), hint=f"looked for {patterns[-1]}"
+        f"no {name} here", where=str(places[0]), hint=f"looked in {', '.join(map(str, places))}"
     )

@@ -14,15 +14,16 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from motiongpt3.data.dataset import MotionText, Order
 from motiongpt3.data.variation import vary
-from motiongpt3.errors import InputError
+from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.model.checkpoint import fill
 from motiongpt3.model.guo import GuoConfig
@@ -39,6 +40,7 @@ from motiongpt3.training.matching import Augmentation, Contrast, Margin, MatchJo
 from motiongpt3.training.stage import Precision, Schedule, Stage, Upkeep, Watch
 
 STAGE = "matching"
+Content = TypeVar("Content")
 USUAL = Upkeep(check_every=100)
 
 Judge = Callable[[TextMotion], Mapping[str, float]]
@@ -173,6 +175,11 @@ def _take(vectors: np.ndarray, networks: Networks) -> None:
     table.requires_grad_(False)
 
 
+def _metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, "pt") as file:
+        return dict(file.metadata())
+
+
 class _Best:
     """The weights of the check that scored highest, the first of equals."""
 
@@ -197,16 +204,24 @@ class _Best:
     def chosen(self) -> TextMotion:
         """The evaluator with the weights kept, which its card speaks of."""
         step, _, figures = self._kept()
-        fill(self.evaluator.networks, "", load_file(self.path))
+        tensors = self._read(load_file)
+        fill(self.evaluator.networks, "", tensors)
         card = {**self.evaluator.card, "chosen": {"step": step, "val": figures}}
         self.evaluator.networks.eval()
         return replace(self.evaluator, card=card)
 
     def _kept(self) -> tuple[int, float, dict[str, float]]:
-        with safe_open(self.path, "pt") as file:
-            noted = file.metadata()
+        noted = self._read(_metadata)
         figures = json.loads(noted["figures"])
         return int(noted["step"]), float(figures["score"]), figures
+
+    def _read(self, read: Callable[[Path], Content]) -> Content:
+        try:
+            return read(self.path)
+        except SafetensorError as error:
+            raise CorruptError(
+                f"cannot be read: {error}", where=str(self.path), hint="train again in a new folder"
+            ) from error
 
     def _write_down(self, step: int, figures: Mapping[str, float]) -> None:
         path = self.folder / "checks.jsonl"
