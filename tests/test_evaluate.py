@@ -20,10 +20,16 @@ import motiongpt3
 from motiongpt3.app import cli
 from motiongpt3.app.evaluate import TASKS
 from motiongpt3.data.prepare import prepare
-from motiongpt3.errors import InputError
+from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.evaluation.completing import Completing
 from motiongpt3.evaluation.draws import Draw, draw, seed_of
-from motiongpt3.evaluation.evidence import Evidence, read_evidence, worst_and_best, write_evidence
+from motiongpt3.evaluation.evidence import (
+    Evidence,
+    Shown,
+    read_evidence,
+    worst_and_best,
+    write_evidence,
+)
 from motiongpt3.evaluation.figure import Missing
 from motiongpt3.evaluation.held_out import HeldOut
 from motiongpt3.evaluation.judge import Judge
@@ -445,6 +451,32 @@ def test_a_damaged_evaluation_is_refused(
         (folder / name).write_bytes(content)
     assert cli.main(["report", str(folder)]) == 3
     assert name in capsys.readouterr().err
+
+
+def test_evidence_that_is_cut_short_anywhere_is_refused(made: Path, tmp_path: Path) -> None:
+    whole = (made / "evidence.npz").read_bytes()
+    for share in np.linspace(0, 0.99, 40):
+        (tmp_path / "evidence.npz").write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(CorruptError, match="no evidence"):
+            read_evidence(tmp_path)
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    (tmp_path / "evidence.npz").write_bytes(flipped)
+    with pytest.raises(CorruptError, match="no evidence"):
+        read_evidence(tmp_path)
+
+
+@pytest.mark.parametrize("joints", [np.full((30, 22, 3), np.nan), np.zeros((30, 7, 3))])
+def test_what_is_no_person_is_told_and_not_drawn(
+    joints: np.ndarray, made: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(made, folder)
+    shown = [Shown("a blob", "far off", False, joints.astype(np.float32))]
+    write_evidence(folder, Evidence({}, {}, shown))
+    assert cli.main(["report", str(folder)]) == 0
+    page = read_page(folder / "report.html")
+    assert "a blob (far off)" in page.text and "img" not in page.tags
 
 
 def test_what_a_table_says_is_text_and_never_markup(made: Path, tmp_path: Path) -> None:

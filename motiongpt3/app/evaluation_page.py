@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motiongpt3.app.evaluate import TABLE
+from motiongpt3.errors import InputError
 from motiongpt3.formats.files import read_bytes
 from motiongpt3.motion.motion import Motion
-from motiongpt3.motion.skeleton import SKELETONS
+from motiongpt3.motion.skeleton import HUMANML3D, SKELETONS
 from motiongpt3.render import page
 from motiongpt3.render.page import Html
 
@@ -109,14 +110,18 @@ def _clips(shown: "Sequence[Shown]") -> Iterator[Html]:
     for title, best in (("Worst clips", False), ("Best clips", True)):
         clips = [clip for clip in shown if clip.best == best]
         if clips:
-            pictures = (page.picture(_strip(c), f"{c.caption} ({c.note})") for c in clips)
-            yield page.section(title, "first replication", [page.pictures(pictures)])
+            yield page.section(title, "first replication", [page.pictures(map(_picture, clips))])
 
 
-def _strip(clip: "Shown") -> bytes:
-    """A PNG of a clip's poses."""
+def _picture(clip: "Shown") -> Html:
+    """A clip's poses; of what is no person's motion, only what is said of it."""
     from motiongpt3.render.contact import contact_sheet, png
 
-    skeleton = next(s for s in SKELETONS if len(s.joints) == clip.joints.shape[1])
-    motion = Motion(clip.joints, skeleton=skeleton)
-    return png(contact_sheet([(clip.caption, motion)], columns=1))
+    said = f"{clip.caption} ({clip.note})"
+    skeletons = [s for s in SKELETONS if len(s.joints) == clip.joints.shape[1]]
+    try:
+        motion = Motion(clip.joints, skeleton=skeletons[0] if skeletons else HUMANML3D)
+        image = contact_sheet([(clip.caption, motion)], columns=1)
+    except InputError:  # what a young model makes may be more than a motion can be
+        return page.facts({"cannot be drawn": said})
+    return page.picture(png(image), said)

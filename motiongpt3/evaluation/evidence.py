@@ -5,9 +5,11 @@ OUT/evidence.npz   "about": UTF-8 of a JSON object; "joints": the clips' frames 
 """
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +18,17 @@ from motiongpt3.errors import CorruptError
 from motiongpt3.formats.files import atomic_write
 
 FILE = "evidence.npz"
+_DAMAGED = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    BadZipFile,
+    zlib.error,
+)
 _EACH = 4
 """Clips shown of the best, and of the worst."""
 
@@ -100,6 +113,6 @@ def read_evidence(folder: Path) -> Evidence:
         shown = [Shown(s["caption"], s["note"], s["best"], joints) for s, joints in pairs]
         sides = {name: (right, count) for name, (right, count) in about["sides"].items()}
         return Evidence(about["confusion"], sides, shown)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGED as error:
         hint = "evaluate again into a new folder"
         raise CorruptError("no evidence of an evaluation", where=str(path), hint=hint) from error
