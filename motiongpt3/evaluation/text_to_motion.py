@@ -12,7 +12,9 @@ Rows:
     shuffled captions         the model, asked what another clip's caption says
 
 The noise of a motion follows from the replication's seed and the clip, so that no two motions of a
-replication share it; a row's neighbours have the same, so that rows compare.
+replication share it; a row's neighbours have the same, so that rows compare. Made motions are held
+against real clips of the same captions and lengths, which halves of the real ones do not share: a
+good model may be nearer than the halves are, and its KID below zero.
 """
 
 from collections.abc import Sequence
