@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from motiongpt3.data.dataset import MotionText, read_manifest
+from motiongpt3.data.dataset import read_manifest
 from motiongpt3.data.folder import data_folder
 from motiongpt3.data.prepare import prepare
 from motiongpt3.errors import MotionGPTError
@@ -21,7 +21,6 @@ from motiongpt3.formats.files import atomic_write
 from motiongpt3.model.checkpoint import SHIPPED
 from motiongpt3.model.loading import load
 from motiongpt3.model.motiongpt import MotionGPT
-from motiongpt3.motion.features import features_to_joints
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("motion5h", "motion_extra")
@@ -105,19 +104,6 @@ def means(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
         }
         for name, members in grouped(rows).items()
     }
-
-
-def spread(count: int, limit: int | None) -> list[int]:
-    """All of `count` items, or `limit` of them at even distances."""
-    if limit is None or limit >= count:
-        return list(range(count))
-    return sorted({int(i) for i in np.linspace(0, count - 1, max(1, limit)).round()})
-
-
-def joints_of(data: MotionText, index: int) -> np.ndarray:
-    """Joint positions (T, J, 3) of a clip in the set's unit, from the origin, float32."""
-    features = data.features(index).astype(np.float64)
-    return np.asarray(features_to_joints(features), np.float32)
 
 
 def track(items: Sequence[Any], what: str) -> Iterator[Any]:

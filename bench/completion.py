@@ -27,15 +27,14 @@ from typing import Any
 import common
 import numpy as np
 
-from motiongpt3.data.dataset import MotionText
+from motiongpt3.data.dataset import MotionText, spread
+from motiongpt3.evaluation.completing import gap_of
 from motiongpt3.evaluation.completion import hold_pose, interpolated, seam_peak, usual_peak
 from motiongpt3.evaluation.reconstruction import global_error, pose_error
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.motion.motion import Motion
 
-_SEEN, _SEEN_EACH_END = 0.2, 0.25
 _LONG_GAP_SECONDS = 2.0
-_SHORTEST_GAP_SECONDS = 0.2
 _SHARE = 0.95
 
 
@@ -47,11 +46,11 @@ def main() -> None:
     folder = common.open_set(options)
     model = common.open_model(options)
     data = MotionText(folder, options.split)
-    limit = usual_peak([common.joints_of(data, index) for index in range(len(data))])
-    chosen = common.spread(len(data), options.limit)
+    limit = usual_peak([data.joints(index) for index in range(len(data))])
+    chosen = spread(len(data), options.limit)
     predictions, gaps = [], []
     for index in common.track(chosen, "completion"):
-        clip = Motion(common.joints_of(data, index))
+        clip = Motion(data.joints(index))
         origin = {"id": data.records[index].id, "source": data.records[index].source}
         predictions.append({**origin, **predicted(model, clip, options, limit)})
         filled = filled_gap(model, clip, options.seed, limit)
@@ -73,8 +72,9 @@ def predicted(
     model: MotionGPT, clip: Motion, options: Namespace, limit: float
 ) -> dict[str, float | bool]:
     """Errors of predictions from the start of a clip, over samples."""
-    seen = max(model.codec.shortest + 1, round(_SEEN * len(clip)))
-    rest, before = clip.joints[seen:], clip.joints[:seen]
+    gap = gap_of(clip.joints, "predict", model.codec.shortest + 1, clip.fps)
+    assert gap is not None  # a fifth of 20 frames or more leaves enough
+    seen, rest, before = gap.start, gap.real, gap.before
     made = [
         model.predict(clip[:seen], len(rest) / clip.fps, seed=options.seed + n).joints
         for n in range(options.samples)
@@ -98,10 +98,10 @@ def filled_gap(
     model: MotionGPT, clip: Motion, seed: int, limit: float
 ) -> dict[str, float | bool] | None:
     """Errors of the middle of a clip, made from both ends; None where it is too short."""
-    each = max(model.codec.shortest + 1, round(_SEEN_EACH_END * len(clip)))
-    start, stop = each, len(clip) - each
-    if stop - start < round(_SHORTEST_GAP_SECONDS * clip.fps):
+    gap = gap_of(clip.joints, "inbetween", model.codec.shortest + 1, clip.fps)
+    if gap is None:
         return None
+    start, stop = gap.start, gap.stop
     seconds = (stop - start) / clip.fps
     made = model.inbetween(clip[:start], clip[stop:], seconds, seed=seed).joints
     real = clip.joints

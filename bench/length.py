@@ -14,7 +14,7 @@ from typing import Any
 import common
 import numpy as np
 
-from motiongpt3.data.dataset import MotionText
+from motiongpt3.data.dataset import MotionText, spread
 from motiongpt3.evaluation.lengths import UsualLengths, relative_error
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.motion.motion import Motion
@@ -38,7 +38,7 @@ def main() -> None:
     usual = UsualLengths.fit([record.label for record in train.records], seconds)
     asked = questions(data, options.captions, options.seed, options.limit)
     rows = answers(model, data, usual, asked)
-    few = [asked[at][1] for at in common.spread(len(asked), _TOGETHER)]
+    few = [asked[at][1] for at in spread(len(asked), _TOGETHER)]
     found = _by_group(rows)
     targets = [
         common.Target("median relative error", found[common.ALL]["error"], _ERROR),
@@ -57,7 +57,7 @@ def main() -> None:
 def questions(data: MotionText, each: int, seed: int, limit: int | None) -> list[tuple[int, str]]:
     """Clips and captions of theirs, `each` per clip where there are as many."""
     chosen = []
-    for index in common.spread(len(data), limit):
+    for index in spread(len(data), limit):
         captions = data.records[index].captions
         rng = np.random.default_rng([seed, index])
         drawn = rng.choice(len(captions), min(each, len(captions)), replace=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import common
 
-from motiongpt3.data.dataset import MotionText
+from motiongpt3.data.dataset import MotionText, spread
 from motiongpt3.evaluation.reconstruction import (
     NearestClip,
     PoseComponents,
@@ -38,7 +38,7 @@ def main() -> None:
     folder = common.open_set(options)
     model = common.open_model(options)
     data = MotionText(folder, options.split)
-    chosen = common.spread(len(data), options.limit)
+    chosen = spread(len(data), options.limit)
     rows = rebuilt(model, data, chosen)
     for name, values in references(folder, data, chosen).items():
         for row, value in zip(rows, values, strict=True):
@@ -79,9 +79,9 @@ def rebuilt(model: MotionGPT, data: MotionText, chosen: list[int]) -> list[dict]
 def references(folder: Path, data: MotionText, chosen: list[int]) -> dict[str, list[float]]:
     """The errors of both references, millimetres."""
     train = MotionText(folder, "train")
-    clips = [common.joints_of(train, index) for index in range(len(train))]
+    clips = [train.joints(index) for index in range(len(train))]
     nearest, components = NearestClip(clips), PoseComponents.fit(clips)
-    real = [common.joints_of(data, index) for index in chosen]
+    real = [data.joints(index) for index in chosen]
     unit = 1000 * data.skeleton.metres
     return {
         "nearest_mm": [unit * nearest.find(j)[1] for j in common.track(real, "nearest clip")],

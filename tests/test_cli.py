@@ -19,7 +19,7 @@ from motiongpt3.motion.skeleton import HUMANML3D
 
 COMMANDS = (
     *("generate", "caption", "predict", "inbetween", "convert"),
-    *("train", "report", "doctor", "bench"),
+    *("train", "evaluate", "report", "doctor", "bench"),
 )
 
 

@@ -4,19 +4,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import roma
+import torch
 
+from motiongpt3 import InputError
 from motiongpt3.data.sources import read_clips
-from motiongpt3.evaluation.completion import hold_pose, interpolated, seam_peak, usual_peak
+from motiongpt3.evaluation.completion import (
+    average_error,
+    average_pair_distance,
+    final_error,
+    hold_pose,
+    interpolated,
+    seam_peak,
+    usual_peak,
+)
+from motiongpt3.evaluation.figure import Missing
 from motiongpt3.evaluation.lengths import UsualLengths, relative_error
 from motiongpt3.evaluation.reconstruction import (
     NearestClip,
     PoseComponents,
+    acceleration_error,
+    aligned_error,
     global_error,
     path_error,
     pose_error,
     poses,
     retimed,
 )
+from motiongpt3.motion.skeleton import KIT
 
 
 def walk(frames: int = 10, joints: int = 3, step: float = 0.1) -> np.ndarray:
@@ -59,6 +74,85 @@ def test_only_the_last_frame_counts_for_the_path():
     made = real.copy()
     made[:-1] += 1
     assert path_error(made, real) == 0
+
+
+def registered(made: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Every frame moved, turned and scaled onto the real one by roma."""
+    x, y = torch.from_numpy(made), torch.from_numpy(real)
+    turn, shift, scale = roma.rigid_points_registration(x, y, compute_scaling=True)
+    return (scale[:, None, None] * x @ turn.mT + shift[:, None]).numpy()
+
+
+@pytest.mark.parametrize("mirrored", [1, -1], ids=["", "mirrored"])
+def test_aligned_error_is_that_after_romas_registration(mirrored):
+    rng = np.random.default_rng(3)
+    real = rng.normal(size=(50, 22, 3))
+    made = (real * [mirrored, 1, 1] + 0.3 * rng.normal(size=real.shape)) * 1.3 + [1.0, 2, 3]
+    wanted = global_error(registered(made, real), real)
+    assert aligned_error(made, real) == pytest.approx(wanted, rel=1e-9)
+    assert wanted < global_error(made, real)
+    turns = roma.random_rotmat(50, dtype=torch.float64, generator=torch.manual_seed(0)).numpy()
+    moved = 2.5 * real @ turns + rng.normal(size=(50, 1, 3))
+    assert aligned_error(moved, real) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_mirror_image_cannot_be_aligned():
+    real = np.random.default_rng(4).normal(size=(10, 22, 3))
+    assert aligned_error(real * [-1, 1, 1], real) > 0.3
+
+
+def test_a_body_in_one_point_is_as_wrong_as_the_real_one_is_large():
+    real = np.random.default_rng(4).normal(size=(10, 22, 3))
+    size = np.linalg.norm(real - real.mean(1, keepdims=True), axis=-1).mean()
+    assert aligned_error(np.zeros_like(real), real) == pytest.approx(size)
+
+
+def test_acceleration_error_is_that_of_second_differences():
+    real = np.random.default_rng(5).normal(size=(9, 4, 3))
+    made = real + np.random.default_rng(6).normal(size=(9, 4, 3))
+    total = 0.0
+    for frame in range(1, 8):
+        for joint in range(4):
+            a, b = (
+                j[frame - 1, joint] - 2 * j[frame, joint] + j[frame + 1, joint]
+                for j in (made, real)
+            )
+            total += np.sqrt(((a - b) ** 2).sum())
+    assert acceleration_error(made, real) == pytest.approx(total / 28)
+    drifting = real + np.arange(9)[:, None, None] * [0.1, 0, 0.2]
+    assert acceleration_error(drifting, real) == pytest.approx(0, abs=1e-12)
+    with pytest.raises(InputError, match="2 frames"):
+        acceleration_error(made[:2], real[:2])
+
+
+def test_errors_of_a_made_part_per_joint_and_together():
+    real = walk(frames=5, joints=22)
+    made = real + np.arange(5)[:, None, None] * [0.3, 0, 0.4]  # half a metre further each frame
+    assert average_error(made, real) == pytest.approx(1.0) == global_error(made, real)
+    assert final_error(made, real) == pytest.approx(2.0)
+    for error in (average_error, final_error):
+        wanted = error(made, real) * np.sqrt(22)
+        assert error(made, real, together=True) == pytest.approx(wanted)
+        assert error(made, real, KIT) == pytest.approx(error(made, real) * KIT.metres)
+        with pytest.raises(InputError, match="nothing was made"):
+            error(made[:0], real[:0])
+
+
+def test_joints_together_are_one_point_of_66_numbers():
+    rng = np.random.default_rng(8)
+    made, real = rng.normal(size=(2, 30, 22, 3))
+    flat = [np.linalg.norm((made - real)[t].ravel()) for t in range(30)]
+    assert average_error(made, real, together=True) == pytest.approx(np.mean(flat))
+    assert final_error(made, real, together=True) == pytest.approx(flat[-1])
+
+
+def test_pair_distance_is_the_mean_over_all_pairs_of_samples():
+    samples = np.random.default_rng(7).normal(size=(5, 12, 22, 3))
+    apart = [average_error(samples[i], samples[j]) for i in range(5) for j in range(5) if i != j]
+    assert average_pair_distance(samples) == pytest.approx(np.mean(apart))
+    assert average_pair_distance(samples[::-1]) == pytest.approx(np.mean(apart))
+    assert average_pair_distance(np.repeat(samples[:1], 3, axis=0)) == 0
+    assert average_pair_distance(samples[:1]) == Missing("n=1")
 
 
 def test_retimed_keeps_ends_and_straight_lines():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motiongpt3.app.runs import CHECKS, read_lines
+from motiongpt3.data.dataset import spread
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import atomic_write
 
@@ -105,7 +106,7 @@ class _Watch:
 
         if self.held_out is None:
             return []
-        chosen = _spread(len(self.held_out), _CLIPS)
+        chosen = spread(len(self.held_out), _CLIPS)
         pairs = round_trip(codec, [self.held_out.features(index) for index in chosen])
         captions = [self.held_out.records[index].captions[0] for index in chosen]
         return [(caption, *pair) for caption, pair in zip(captions, pairs, strict=True)]
@@ -116,7 +117,7 @@ class _Watch:
         texts = {"english_perplexity": plain_english()}
         if self.held_out is not None:
             captions = sorted({c for record in self.held_out.records for c in record.captions})
-            few = [captions[index] for index in _spread(len(captions), _CAPTIONS)]
+            few = [captions[index] for index in spread(len(captions), _CAPTIONS)]
             texts = {"caption_perplexity": few, **texts}
         network, tokenizer = bundle.network, bundle.tokenizer
         return {name: perplexity(network, tokenizer, lines) for name, lines in texts.items()}
@@ -141,7 +142,7 @@ def _compared(rebuilt: Rebuilt, skeleton: "Skeleton") -> Shown:
 
     return [
         (f"{kind}: {caption}", Motion(joints / skeleton.metres, skeleton=skeleton))
-        for caption, made, real in [rebuilt[at] for at in _spread(len(rebuilt), _PAIRS)]
+        for caption, made, real in [rebuilt[at] for at in spread(len(rebuilt), _PAIRS)]
         for kind, joints in (("real", real), ("made", made))
     ]
 
@@ -179,8 +180,3 @@ def _record(checked: "Checked", figures: Mapping[str, float], pictures: list[str
     lines.append({"step": checked.step, "figures": dict(figures), "pictures": pictures})
     with atomic_write(path) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-
-
-def _spread(count: int, limit: int) -> list[int]:
-    """At most `limit` of `count` items, at even distances."""
-    return sorted({int(at) for at in np.linspace(0, count - 1, min(count, limit)).round()})

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 import motiongpt3
-from motiongpt3.app import arguments, bench, commands, doctor, learn
+from motiongpt3.app import arguments, bench, commands, doctor, judging, learn
+from motiongpt3.app.cli_evaluate import add_evaluate
+from motiongpt3.app.cli_judge import add_train_evaluator
 from motiongpt3.app.cli_learn import add_data, add_report, add_train
 from motiongpt3.app.parser import Commands, Parser, add_model, command, overview
 from motiongpt3.app.show import say_error
@@ -55,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The command and its options; whatever `train` does not know is left in `rest`.
+    """The command and its options; whatever a training does not know is left in `rest`.
 
     Raises:
         InputError: for anything that is not an option or not a value of it.
@@ -71,10 +73,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     group = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
     for add in (_generate, _caption, _predict, _inbetween, _convert, _convert_checkpoint):
         add(group)
-    for add in (add_data, add_train, add_report, _doctor, _bench):
+    makers = (add_data, add_train, add_train_evaluator, add_evaluate, add_report)
+    for add in (*makers, _doctor, _bench):
         add(group)
     options, rest = parser.parse_known_args(argv)
-    if rest and options.run is not learn.train:
+    if rest and options.run not in (learn.train, judging.train_evaluator):
         _refuse_unknown(options, rest[0])
     options.rest = rest
     return options

@@ -62,10 +62,10 @@ def add_train(group: Commands) -> None:
         "--dry-run", action="store_true", help="say what the run will take, and stop"
     )
     parser.add_argument("--json", action="store_true", help="print what --dry-run says as JSON")
-    _add_upkeep(parser)
+    add_upkeep(parser)
 
 
-def _add_upkeep(parser: Parser) -> None:
+def add_upkeep(parser: Parser, check_every: int = 1000) -> None:
     """How a run is looked after; under torchrun, several processes share it."""
 
     def whole(name: str, low: int, default: int, meaning: str) -> None:
@@ -84,7 +84,7 @@ def _add_upkeep(parser: Parser) -> None:
     )
     whole("--save-every", 1, 100, "steps between states")
     whole("--keep", 2, 2, "states kept per stage")
-    whole("--check-every", 1, 1000, "steps between looks at the model")
+    whole("--check-every", 1, check_every, "steps between looks at the model")
     whole("--workers", 0, 0, "processes that make batches ahead of time")
     whole("--skip-nonfinite", 0, 0, "steps in a row that may be left out for not being finite")
     parser.add_argument(
@@ -98,7 +98,9 @@ def _add_upkeep(parser: Parser) -> None:
 def add_report(group: Commands) -> None:
     """`report`."""
     parser = command(group, "report", report.report, "report runs/nano -o nano.html")
-    parser.add_argument("folder", metavar="RUN", type=Path, help="the folder train writes to")
     parser.add_argument(
-        "-o", "--out", metavar="FILE", type=Path, help="where to write (default: RUN/report.html)"
+        "folder", metavar="RUN|EVAL", type=Path, help="the folder train or evaluate writes to"
+    )
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", type=Path, help="where to write (default: in the folder)"
     )

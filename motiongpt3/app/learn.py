@@ -4,7 +4,8 @@ import contextlib
 import io
 import os
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,7 @@ from motiongpt3.errors import InputError, ResourceError
 
 if TYPE_CHECKING:
     from motiongpt3.training.recipe import Recipe
+    from motiongpt3.training.stage import Report, Upkeep
     from motiongpt3.training.start import Start
 
 Config = TypeVar("Config")
@@ -89,22 +91,35 @@ def _start(options: Namespace) -> "Start | None":
 
 def _run(recipe: "Recipe", data: Path, out: Path, options: Namespace) -> int:
     from motiongpt3.app.checking import watch
-    from motiongpt3.training.stage import Upkeep, Watch
+    from motiongpt3.training.stage import Watch
     from motiongpt3.training.train import train as run
 
-    upkeep = Upkeep(**{field.name: getattr(options, field.name) for field in fields(Upkeep)})
-    upkeep = replace(upkeep, allow=tuple(options.allow))
+    with told(out) as report:
+        watched = Watch(report, say_warning, watch(recipe, data))
+        folder = run(recipe, data, out, watched, upkeep_of(options), _start(options))
+    if int(os.environ.get("RANK", "0")) == 0:
+        say(f"{folder}  try it: motiongpt3 generate TEXT -o FILE --model {folder}")
+    return 0
+
+
+@contextmanager
+def told(out: Path) -> Iterator["Report"]:
+    """Who hears how a training fares: the terminal, and TensorBoard where it is installed."""
     with progress() as shown, tensorboard(out) as written:
 
         def report(*what: Any) -> None:
             shown(*what)
             written(*what)
 
-        told = Watch(report, say_warning, watch(recipe, data))
-        folder = run(recipe, data, out, told, upkeep, _start(options))
-    if int(os.environ.get("RANK", "0")) == 0:
-        say(f"{folder}  try it: motiongpt3 generate TEXT -o FILE --model {folder}")
-    return 0
+        yield report
+
+
+def upkeep_of(options: Namespace) -> "Upkeep":
+    """How the user wants a run looked after."""
+    from motiongpt3.training.stage import Upkeep
+
+    upkeep = Upkeep(**{field.name: getattr(options, field.name) for field in fields(Upkeep)})
+    return replace(upkeep, allow=tuple(options.allow))
 
 
 def _with_stages(recipe: "Recipe", names: Sequence[str] | None) -> "Recipe":
@@ -147,4 +162,5 @@ def replaced(config: Config, changes: Sequence[str], program: str) -> Config:
         lines = [line.strip(" │╭╮╰╯─-") for line in said.getvalue().splitlines()]
         what = [line for line in lines if line][1:2] or ["cannot be used"]
         hint = f"{program} --fields lists what there is"
-        raise InputError(what[0], where="train", hint=hint) from stop
+        command = program.removeprefix("motiongpt3 ").split()[0]
+        raise InputError(what[0], where=command, hint=hint) from stop

@@ -49,6 +49,11 @@ def add_model(parser: Parser) -> None:
     parser.add_argument(
         "--model", metavar="PATH", help="a checkpoint (default: the one in the package)"
     )
+    add_device(parser)
+
+
+def add_device(parser: Parser) -> None:
+    """Where the model runs."""
     parser.add_argument(
         "--device", default="cpu", choices=("cpu", "cuda", "mps"), help="default: cpu"
     )

@@ -135,7 +135,7 @@ def progress() -> Iterator[Report]:
     def report(stage: str, step: int, steps: int, losses: Mapping[str, float]) -> None:
         if stage not in known:
             known[stage] = bars.add_task(printable(stage).replace("[", r"\["), total=steps)
-            bars.reset(known[stage], completed=step - 1)  # a resumed stage starts part way
+            bars.reset(known[stage], completed=max(0, step - 1))  # resumed, it starts part way
         bars.update(known[stage], completed=step)
         fares.plain = how_it_fares(losses)
 
@@ -178,9 +178,9 @@ def _lines() -> Report:
         said = now
         # One step may be slow or quick; how long all so far took says more.
         rate = (step - first) / (now - since) if now > since else losses.get("steps_per_s", 0.0)
-        left = _duration((steps - step) / max(rate, 1e-9))
-        text = f"{printable(stage)} {step}/{steps}, {left} left  {how_it_fares(losses)}"
-        print(text, file=sys.stderr, flush=True)
+        left = f", {_duration((steps - step) / rate)} left" if rate else ""
+        parts = (f"{printable(stage)} {step}/{steps}{left}", how_it_fares(losses))
+        print("  ".join(filter(None, parts)), file=sys.stderr, flush=True)
 
     return report
 

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 
 from motiongpt3.data.prepare import VERSION, Record, content_hash
 from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.motion.features import features_to_joints
 from motiongpt3.motion.skeleton import skeleton_of
 from motiongpt3.motion.symmetry import feature_mirror
 
@@ -61,6 +62,11 @@ class MotionText:
         record = self.records[index]
         rows = np.asarray(self._features[record.first : record.first + record.frames])
         return rows[:, self.order] * self.sign.astype(np.float32) if mirrored else rows
+
+    def joints(self, index: int) -> Float[np.ndarray, "T J 3"]:
+        """Joint positions of one clip in the set's unit, from the origin facing +Z."""
+        features = self.features(index).astype(np.float64)
+        return np.asarray(features_to_joints(features), np.float32)
 
     def lengths(self) -> Int[np.ndarray, "N"]:
         """Frames of every clip."""
@@ -162,6 +168,13 @@ class Order:
     def rng(self, step: int, row: int) -> np.random.Generator:
         """The generator of every other choice about a row: mirroring, cropping, captions, noise."""
         return np.random.default_rng([self.seed, step, row, 1])
+
+
+def spread(count: int, limit: int | None) -> list[int]:
+    """All of `count` items, or at most `limit` of them at even distances, the ends among them."""
+    if limit is None or limit >= count:
+        return list(range(count))
+    return sorted({int(at) for at in np.linspace(0, count - 1, max(1, limit)).round()})
 
 
 def pad(

@@ -1,1 +1,1 @@
-"""How good a motion or a caption is: rules on joints, physics, a keyword judge."""
+"""How good motions and captions are: rules on joints, physics, distances between sets, words."""

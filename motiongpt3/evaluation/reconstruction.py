@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from motiongpt3.errors import InputError
 from motiongpt3.model.codec import Codec
 from motiongpt3.motion.features import features_to_joints
 
@@ -44,6 +45,35 @@ def global_error(made: Joints, real: Joints) -> float:
 def path_error(made: Joints, real: Joints) -> float:
     """How far the root is from where it should be in the last frame."""
     return float(np.linalg.norm(made[-1, 0].astype(np.float64) - real[-1, 0]))
+
+
+def aligned_error(made: Joints, real: Joints) -> float:
+    """PA-MPJPE: mean distance of joints once each frame is moved, turned and scaled to fit best.
+
+    The similarity is that of Umeyama 1991, without reflection, as in metrics/mr.py of MotionGPT3.
+    """
+    a, b = (j.astype(np.float64) - j.mean(1, dtype=np.float64, keepdims=True) for j in (made, real))
+    left, stretch, right = np.linalg.svd(a.swapaxes(1, 2) @ b)
+    mirrored = np.linalg.det(left @ right) < 0
+    left[mirrored, :, -1] *= -1
+    stretch[mirrored, -1] *= -1
+    size = np.maximum(np.square(a).sum((1, 2)), np.finfo(np.float64).tiny)
+    scale = (stretch.sum(1) / size)[:, None, None]
+    return global_error(scale * a @ left @ right, b)
+
+
+def acceleration_error(made: Joints, real: Joints) -> float:
+    """ACCEL: mean distance between the second differences of joints, per frame and frame.
+
+    In the joints' unit per frame^2: with metres, 1000 times it is the mm per frame^2 of MotionGPT's
+    tables (metrics/mr.py of MotionGPT3), and fps^2 times it is m/s^2.
+
+    Raises:
+        InputError: for less than three frames.
+    """
+    if len(made) < 3:
+        raise InputError(f"{len(made)} frames have no acceleration, it takes three")
+    return global_error(*(np.diff(j.astype(np.float64), n=2, axis=0) for j in (made, real)))
 
 
 def round_trip(

@@ -10,7 +10,7 @@ No weight format notices flipped bits, so every file is checked against the mani
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,10 +88,15 @@ def save(bundle: Bundle, folder: Path, half: bool = True) -> Path:
         with atomic_write(folder / name) as path:
             path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     bundle.tokenizer.save(folder / "tokenizer.json")
-    manifest = {"version": VERSION, "sha256": {name: digest(folder / name) for name in FILES}}
+    seal(folder, FILES)
+    return folder
+
+
+def seal(folder: Path, files: Sequence[str]) -> None:
+    """Write the manifest of a folder's files, which are all there."""
+    manifest = {"version": VERSION, "sha256": {name: digest(folder / name) for name in files}}
     with atomic_write(folder / "manifest.json") as path:
         path.write_text(json.dumps(manifest, indent=1))
-    return folder
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -102,7 +107,7 @@ def load_bundle(folder: Path) -> Bundle:
         CorruptError: when a file differs from the manifest, or is of another version.
     """
     verify(folder)
-    config = _json(folder / "config.json")
+    config = read_json(folder / "config.json")
     try:
         sizes = _codec_config(config), _sizes(config["network"])
     except (KeyError, TypeError, InputError) as error:
@@ -117,7 +122,7 @@ def load_bundle(folder: Path) -> Bundle:
         Tokenizer.load(folder / "tokenizer.json"),
         tensors["mean"].numpy(),
         tensors["std"].numpy(),
-        _json(folder / "card.json"),
+        read_json(folder / "card.json"),
     )
 
 
@@ -139,8 +144,8 @@ def filled(
     return vae.eval(), network.eval()
 
 
-def verify(folder: Path) -> None:
-    """Compare every file of a model with its manifest (no weights are loaded).
+def verify(folder: Path, files: Sequence[str] = FILES) -> None:
+    """Compare every file of a model, or of an evaluator, with its manifest; no weights are loaded.
 
     Raises:
         InputError: when there is no model.
@@ -148,7 +153,7 @@ def verify(folder: Path) -> None:
     """
     if not (folder / "manifest.json").is_file():
         raise InputError("no model here", where=str(folder), hint="a folder with manifest.json")
-    manifest = _json(folder / "manifest.json")
+    manifest = read_json(folder / "manifest.json")
     if manifest.get("version") != VERSION:
         raise CorruptError(
             f"format version {manifest.get('version')}, this package reads {VERSION}",
@@ -157,7 +162,7 @@ def verify(folder: Path) -> None:
     sums = manifest.get("sha256")
     if not isinstance(sums, dict):
         raise CorruptError("lists no files", where=str(folder / "manifest.json"))
-    for name in FILES:
+    for name in files:
         expected, found = sums.get(name), digest(folder / name)
         if found != expected:
             raise CorruptError(
@@ -207,7 +212,12 @@ def fill(module: torch.nn.Module, prefix: str, tensors: dict[str, Tensor]) -> No
     module.load_state_dict(own, assign=True)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of ours.
+
+    Raises:
+        CorruptError: when it cannot be read.
+    """
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from motiongpt3.model.vae import MotionVAE
 from motiongpt3.motion.features import features_to_joints, joints_to_features
 from motiongpt3.motion.feet import plant_feet, set_down
 from motiongpt3.motion.motion import Motion, interpolated
-from motiongpt3.motion.skeleton import skeleton_of
+from motiongpt3.motion.skeleton import Skeleton, skeleton_of
 
 _TRUST_METRES = 0.1
 """Standard deviation of what is observed, as a made motion that agrees with it takes it."""
@@ -72,13 +72,21 @@ class Codec:
         Raises:
             InputError: saying which two skeletons they are.
         """
-        if motion.skeleton != self.skeleton:
-            theirs, ours = motion.skeleton, self.skeleton
+        self.check_skeleton(motion.skeleton, "motion")
+
+    def check_skeleton(self, theirs: Skeleton, where: str) -> None:
+        """Refuse motions of another skeleton than the model's.
+
+        Raises:
+            InputError: saying which two skeletons they are.
+        """
+        ours = self.skeleton
+        if theirs != ours:
             raise InputError(
                 f"has the {len(theirs.joints)} joints of {theirs.name}, this model was trained on "
                 f"the {len(ours.joints)} of {ours.name}",
-                where="motion",
-                hint=f"use a motion of {ours.name}, or a model trained on {theirs.name}",
+                where=where,
+                hint=f"use a {where} of {ours.name}, or a model trained on {theirs.name}",
             )
 
     def observed(self, motion: Motion, frames: int, last: bool = True) -> Observed:

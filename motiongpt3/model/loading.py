@@ -1,10 +1,12 @@
 """`motiongpt3.load`: a model by folder or file, by name on the hub, or the one in the package."""
 
+import json
 from pathlib import Path
 
 import torch
 
 from motiongpt3.errors import InputError
+from motiongpt3.formats.files import digest
 from motiongpt3.model.checkpoint import SHIPPED, Bundle, load_bundle
 from motiongpt3.model.gpt2 import from_hub
 from motiongpt3.model.motiongpt import MotionGPT
@@ -52,6 +54,23 @@ def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:
     if compat is not None:
         raise InputError("this is not the official release", where=str(path), hint="leave compat")
     return load_bundle(place)
+
+
+def fingerprint(path: str | Path | None = None) -> str:
+    """SHA-256 of a model's weights; arguments and refusals are those of `load`.
+
+    Of a folder of ours it is what the manifest says, which loading has checked.
+    """
+    place = SHIPPED if path is None else Path(path)
+    if not place.exists():
+        place = from_hub(str(path))
+    official = _official_file(place)
+    if official is not None:
+        return str(digest(official))
+    manifest = place / "manifest.json"
+    if not manifest.is_file():
+        raise InputError("is no model", where=str(place), hint="train one with `motiongpt3 train`")
+    return str(json.loads(manifest.read_bytes())["sha256"]["model.safetensors"])
 
 
 def _official_file(place: Path) -> Path | None:

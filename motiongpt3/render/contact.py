@@ -1,6 +1,7 @@
 """A contact sheet: several motions on one picture, each a row of poses with its caption."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +44,17 @@ def write_png(image: UInt8[np.ndarray, "H W 3"], path: Path) -> None:
     Raises:
         ResourceError: when the file cannot be written.
     """
-    picture = Image.fromarray(image).quantize(_COLOURS, dither=Image.Dither.NONE)
+    content = png(image)
     with atomic_write(path) as temporary:
-        picture.save(temporary, format="PNG", optimize=True)
+        temporary.write_bytes(content)
+
+
+def png(image: UInt8[np.ndarray, "H W 3"]) -> bytes:
+    """A drawn picture as a PNG file, in as few colours as it needs."""
+    picture = Image.fromarray(image).quantize(_COLOURS, dither=Image.Dither.NONE)
+    content = BytesIO()
+    picture.save(content, format="PNG", optimize=True)
+    return content.getvalue()
 
 
 def _widened(strip: np.ndarray, width: int) -> np.ndarray:

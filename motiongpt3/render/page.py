@@ -65,6 +65,11 @@ def grid(figures: Iterable[Html]) -> Html:
     return Html(f'<div class="grid">{inside}</div>' if inside.strip() else "")
 
 
+def pictures(figures: Iterable[Html]) -> Html:
+    """Pictures side by side, as many as the screen takes."""
+    return Html(f'<div class="pictures">{"".join(figures)}</div>')
+
+
 def picture(png: bytes, caption: str) -> Html:
     """A PNG picture inside the page."""
     data = base64.b64encode(png).decode("ascii")

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,7 +24,9 @@ import motiongpt3
 from motiongpt3.errors import CorruptError, InputError, ResourceError
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.training.engine import Engine
-from motiongpt3.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 NAME = "run.json"
 _BINDING = ("recipe", "data", "begun_from", "codec_from", "precision")
@@ -113,14 +115,20 @@ def read(folder: Path) -> dict[str, Any]:
         raise CorruptError("cannot be read", where=str(path), hint=str(error)) from error
 
 
-def describe(recipe: Recipe, manifest: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
+def describe(
+    recipe: "DataclassInstance",
+    stages: Sequence[str],
+    manifest: Mapping[str, Any],
+    engine: Engine,
+) -> dict[str, Any]:
     """What a run is made of and where it runs."""
+    values = asdict(recipe)
     return {
         "version": 1,
-        "recipe": asdict(recipe),
-        "stages": ["vae", *(stage.name for stage in recipe.stages)],
+        "recipe": values,
+        "stages": list(stages),
         "command": " ".join(["motiongpt3", *sys.argv[1:]]),
-        "seed": recipe.seed,
+        "seed": values["seed"],
         "data": {key: manifest[key] for key in ("sha256", "clips", "frames")},
         "environment": {
             "motiongpt3": motiongpt3.__version__,

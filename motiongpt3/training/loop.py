@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from motiongpt3.errors import InputError, NonFiniteError, StoppedError
-from motiongpt3.training.checks import Checked
 from motiongpt3.training.engine import Engine, Losses
 from motiongpt3.training.feed import batches
 from motiongpt3.training.job import Job
@@ -81,14 +80,12 @@ class Fit:
 
     def _check(self, done: int) -> None:
         """Let somebody look at the averaged weights. Shards cannot be looked at."""
-        stage, check = self.stage, self.watch.check
-        if check is None or stage.bundle is None or self.engine.shards(self.job):
+        if self.stage.look is None or self.engine.shards(self.job):
             return
         if self.engine.first:
             with self.memory.averaged():
-                stage.bundle.vae.eval()
-                stage.bundle.network.eval()
-                check(Checked(stage.name, done, stage.bundle, stage.folder))
+                self.job.module.eval()
+                self.stage.look(done)
         self.job.module.train()
 
     def _step(self, step: int, content: Sequence[Any]) -> tuple[dict[str, float], int]:

@@ -10,7 +10,6 @@ from typing import Literal
 
 import torch
 
-from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.training.checks import Check
 from motiongpt3.training.engine import Spread
 from motiongpt3.training.states import States
@@ -77,8 +76,9 @@ class Stage:
     seed: int = 0
     precision: Precision = "auto"
     upkeep: Upkeep = field(default_factory=Upkeep)
-    bundle: Bundle | None = None
-    """The model that the stage is part of, for whoever checks on it."""
+    look: Callable[[int], object] | None = None
+    """A look at the averaged weights, in evaluation mode, told the steps that are done: before the
+    first, every so many, and after the last."""
 
     @property
     def folder(self) -> Path:

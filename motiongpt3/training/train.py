@@ -20,6 +20,7 @@ from motiongpt3.model.heads import LatentHeads
 from motiongpt3.model.official import read_vae
 from motiongpt3.model.tokenizer import GPT2_VOCABULARY, Tokenizer
 from motiongpt3.model.vae import MotionVAE
+from motiongpt3.training.checks import Checked
 from motiongpt3.training.codes import ClipCodes, clip_codes
 from motiongpt3.training.engine import Engine, full, processes
 from motiongpt3.training.folder import NAME, describe, held, read
@@ -56,8 +57,16 @@ class Run:
         """Run one stage, given its name, schedule and number; stages have seeds of their own."""
         name, schedule, number = named
         recipe, seed = self.recipe, self.recipe.seed * 100 + number
-        stage = Stage(name, schedule, self.folder, seed, recipe.precision, self.upkeep, bundle)
-        fit(job, stage, self.watch, self.engine)
+        stage = Stage(name, schedule, self.folder, seed, recipe.precision, self.upkeep)
+        check = self.watch.check
+
+        def look(done: int) -> None:
+            if check is not None:
+                bundle.vae.eval()
+                bundle.network.eval()
+                check(Checked(name, done, bundle, stage.folder))
+
+        fit(job, replace(stage, look=look if check else None), self.watch, self.engine)
 
     def order(
         self, batch: int, weights: Float[np.ndarray, "N"], number: int, pool: int = 1
@@ -93,7 +102,8 @@ def train(
         engine = stack.enter_context(processes(upkeep.spread))
         text = MotionText(data, "train")
         recipe = replace(recipe, precision=_settled(recipe, out, engine))
-        described = {**describe(recipe, text.manifest, engine), **(start.origin if start else {})}
+        origin = start.origin if start else {}
+        described = {**describe(recipe, _names(recipe), text.manifest, engine), **origin}
 
         def begin() -> None:
             stack.enter_context(held(out))
@@ -236,6 +246,10 @@ def latent_spread(vae: MotionVAE, run: Run) -> Float[Tensor, " Z"]:
     job = VAEJob(vae, run.data, run.order(64, run.data.weights(), 99), loss)
     codes = [vae.to_codes(*job.normalised(job.whole(step))) for step in range(64)]
     return torch.cat(codes).std(0)
+
+
+def _names(recipe: Recipe) -> list[str]:
+    return ["vae", *(stage.name for stage in recipe.stages)]
 
 
 def _card(run: Run, start: Start | None) -> Mapping[str, object]:
