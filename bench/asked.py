@@ -1,6 +1,5 @@
 """What the model is asked for in bench/prompts.toml, and the real clips of the same classes."""
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +13,7 @@ from motiongpt3.data.scenes import scenes
 from motiongpt3.data.sources import SPLITS, Clip, read_clips
 from motiongpt3.evaluation.novelty import known_bigrams, seen_share
 from motiongpt3.evaluation.rules import Named, Rule
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from motiongpt3.formats.toml import read_toml
 
 PROMPTS = Path(__file__).with_name("prompts.toml")
 SCENES = 2000
@@ -39,7 +34,7 @@ class Asked:
 def read_classes(path: Path = PROMPTS) -> list[Asked]:
     """The classes of the prompt file, one per side."""
     classes = []
-    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["classes"]:
+    for entry in read_toml(path)["classes"]:
         sides = entry.get("sides", [None])
         for side in sides:
             other = {"left": "right", "right": "left"}.get(side, "")
@@ -53,7 +48,7 @@ def read_classes(path: Path = PROMPTS) -> list[Asked]:
 
 def flagged() -> frozenset[str]:
     """Real clips whose labels are in doubt."""
-    return frozenset(tomllib.loads(PROMPTS.read_text(encoding="utf-8"))["real"]["flagged"])
+    return frozenset(read_toml(PROMPTS)["real"]["flagged"])
 
 
 def asked_in_captions(classes: Sequence[Asked], split: str, most: int) -> list[Asked]:

@@ -10,7 +10,9 @@ import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, assert_never, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+from typing_extensions import assert_never
 
 import motiongpt3
 from motiongpt3.app.show import progress, say, working

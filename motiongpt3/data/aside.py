@@ -6,17 +6,13 @@ what is done. The word lists are in asides.toml: everyday nouns, taken without r
 """
 
 import re
-import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from motiongpt3.formats.toml import read_toml
 
 _ANYBODY = re.compile(
     r"^(?:(?:a|the|this|one) (?:person|human|figure|individual|character)|some(?:one|body))\b", re.I
@@ -60,5 +56,5 @@ def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
 @lru_cache(maxsize=1)
 def _table() -> dict[str, list[str]]:
     path = Path(__file__).with_name("asides.toml")
-    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    raw = read_toml(path)
     return {k: v if isinstance(v, list) else v.split() for k, v in raw.items()}

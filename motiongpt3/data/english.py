@@ -4,17 +4,13 @@ Word lists are read once from variation.toml.
 """
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from motiongpt3.formats.toml import read_toml
 
 Form = Literal["s", "past", "be", "base"]
 TOKENS = re.compile(r"[,.;:!?]+(?=\s|$)|(?:(?![,.;:!?]+(?:\s|$))\S)+")
@@ -74,7 +70,7 @@ class Sentence:
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
     """Read variation.toml and inflect its verbs."""
-    table = tomllib.loads(Path(__file__).with_name("variation.toml").read_text(encoding="utf-8"))
+    table = read_toml(Path(__file__).with_name("variation.toml"))
     past = dict(table["verbs"]["irregular"])
     base = list(dict.fromkeys([*table["verbs"]["regular"].split(), *past]))
     rules: dict[str, list[Synonym]] = {}

@@ -5,7 +5,6 @@ scenes.toml holds such sentences by the labels of clips, with alternatives in th
 """
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,11 +15,7 @@ import numpy as np
 from motiongpt3.data.aside import trade
 from motiongpt3.data.english import lexicon
 from motiongpt3.errors import CorruptError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from motiongpt3.formats.toml import read_toml
 
 _CHOICE = re.compile(r"\(([^()]*)\)")
 _OTHER = {"left": "right", "right": "left", "any": ""}
@@ -55,7 +50,7 @@ def scenes() -> dict[str, Scene]:
     """
     path = Path(__file__).with_name("scenes.toml")
     found: dict[str, Scene] = {}
-    for table in tomllib.loads(path.read_text(encoding="utf-8"))["scene"]:
+    for table in read_toml(path)["scene"]:
         for side, labels in table["of"].items():
             scene = Scene(*(_with_side(table[part], side) for part in ("do", "say")))
             for label in labels:

@@ -7,7 +7,6 @@ to follows from the placeholders it holds.
 """
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,11 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from motiongpt3.errors import InputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from motiongpt3.formats.toml import read_toml
 
 TEMPLATES = Path(__file__).with_name("templates.toml")
 BARE_TEMPLATES = TEMPLATES.with_name("templates_bare.toml")
@@ -129,7 +124,7 @@ class Templates:
                 file, the task and the sentence.
         """
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = read_toml(path)
         except (OSError, ValueError) as error:
             raise InputError("cannot read templates", where=str(path), hint=str(error)) from error
         keep_spaces = bool(content.pop("keep_spaces", False))

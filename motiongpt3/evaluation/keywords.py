@@ -6,7 +6,6 @@ the right side.
 """
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,11 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from motiongpt3.errors import InputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from motiongpt3.formats.toml import read_toml
 
 _LEFT_RIGHT = re.compile(r"\b(left|right)(?:wards?)?\b")
 _BOTH = re.compile(r"\bboth\b(?! arms down)|\btwo[- ](?:handed|raised hands|hands|arms)\b")
@@ -84,8 +79,7 @@ class Table:
 @lru_cache(maxsize=1)
 def table() -> Table:
     """The keyword table of the package."""
-    text = Path(__file__).with_name("keywords.toml").read_text(encoding="utf-8")
-    raw = tomllib.loads(text)
+    raw = read_toml(Path(__file__).with_name("keywords.toml"))
     actions = {
         name: Action(
             _words(entry["says"]), frozenset(entry.get("contains", ())), entry.get("aside", False)

@@ -8,11 +8,12 @@ Shapes: N latents, Z size of a latent, L noise levels.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, assert_never
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import assert_never
 
 from motiongpt3.model.sampling import Sampling
 
