@@ -250,23 +250,9 @@ def test_any_length_may_be_told(data: MotionText) -> None:
     as_they_were = [seconds for seconds in told if abs(seconds - frames / fps) < 0.05]
     assert 120 < len(as_they_were) < 200
     assert min(told) < 0.7 * frames / fps and max(told) > 1.5 * frames / fps
-    assert max(told) <= 2**1.5 * frames / fps + 0.05 and min(told) >= 1.0
+    assert max(told) <= 2 * frames / fps + 0.05 and min(told) >= 1.0
     text = text_of(maker.draw(Task.CAPTION_TO_SECONDS, index, rng).turn)
     assert format_seconds(frames / fps) in text
-
-
-def test_a_short_act_in_place_is_followed_by_rest(data: MotionText) -> None:
-    maker = TurnMaker(data, Wording(varied=0.0, canonical=1.0, stretched=1.0))
-    rng, fps = np.random.default_rng(0), data.skeleton.fps
-    waves = [i for i, r in enumerate(data.records) if "wave" in r.captions[0] and r.frames < 55]
-    for index in waves:
-        frames = data.records[index].frames
-        for _ in range(20):
-            example = maker.draw(Task.TEXT_TO_MOTION, index, rng)
-            told = float(re.search(r"([\d.]+) s", text_of(example.turn))[1]) * fps
-            made = len(example.motions[Field.MOTION])
-            assert made == pytest.approx(max(frames, told), abs=1.1), "it takes no longer"
-    assert waves
 
 
 def test_an_action_may_be_asked_for_as_strangers_would(data: MotionText) -> None:

@@ -29,12 +29,7 @@ from motiongpt3.data.variation import vary
 from motiongpt3.errors import InputError
 from motiongpt3.model.sequence import Turn
 from motiongpt3.motion.mirror import mirror_words
-from motiongpt3.motion.rest import ends_in_place, resting
 
-_SHORT = 3.0
-"""Seconds below which a clip is one act, such as a kick; a longer one is cut from a longer act."""
-_LONGEST_STRETCH = 1.5
-"""Powers of two by which a motion may be told to take longer; shorter: one."""
 _SHORTEST = 8
 """Frames of the shortest observed or missing part of a prediction; in-betweening: half of it."""
 
@@ -116,9 +111,8 @@ class Wording:
     """Share of questions that say no style and that ask for the action as strangers would, in place
     of a caption (`data.scenes`); of the actions that it knows."""
     stretched: float = 0.0
-    """Share of motions asked for that are told to take up to half or 2.8 times as long as they did:
-    any length may be asked for. A short act in place is followed by rest; the latent of any other
-    hardly knows how fast it is played."""
+    """Share of motions asked for that are told to take up to twice or half as long as they did: the
+    latent of a clip hardly knows how fast it is played, and any length may be asked for."""
     quoted: float = 0.0
     """Share of examples whose caption is in double quotes wherever it stands, the answer included;
     a caption that holds such quotes is left as it is."""
@@ -162,7 +156,6 @@ class TurnMaker:
         told, made, frames = self._parts(task, features, rng)
         if task is Task.TEXT_TO_MOTION:
             frames = self._told_frames(frames, rng)
-            made = {Field.MOTION: self._rested(made[Field.MOTION], frames)}
         template = self._template(task, rng)
         if task is Task.MOTION_TO_TEXT or task is Task.SECONDS_TO_CAPTION:
             asked = caption  # answers are learned as written, only questions are reworded
@@ -185,13 +178,7 @@ class TurnMaker:
     def _told_frames(self, frames: int, rng: np.random.Generator) -> int:
         if not self.wording.stretched or rng.random() >= self.wording.stretched:
             return frames
-        told = frames * 2 ** rng.uniform(-1, _LONGEST_STRETCH)
-        return _between(*LIMITS[self.data.skeleton.name], told)
-
-    def _rested(self, motion: Float[np.ndarray, "T F"], frames: int) -> Float[np.ndarray, "_ F"]:
-        """A short act in place takes no longer for being told to: its figure rests afterwards."""
-        short = len(motion) < _SHORT * self.data.skeleton.fps
-        return resting(motion, frames) if short and ends_in_place(motion) else motion
+        return _between(*LIMITS[self.data.skeleton.name], frames * 2 ** rng.uniform(-1, 1))
 
     def _template(self, task: Task, rng: np.random.Generator) -> Template:
         said = self.said[task].draw(rng)
