@@ -262,6 +262,7 @@ def _card(run: Run, start: Start | None) -> Mapping[str, object]:
         "command": f"motiongpt3 train {run.recipe.name}{begun}",
         "stages": stages,
         "seed": run.recipe.seed,
+        "precision": run.recipe.precision,
         "data_sha256": run.data.manifest["sha256"],
         "skeleton": run.data.skeleton.name,
         "hip_sign": run.data.manifest["config"]["hip_sign"],
