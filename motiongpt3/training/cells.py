@@ -1,0 +1,135 @@
+"""The cells of the paper's tables at the scale of motion5h: recipes of one budget.
+
+Every cell is one base recipe with a value or two replaced. All have the same optimiser steps, the
+same batches of clips and about as many weights: a single branch is wider for it, and one cell that
+is not (`UNIFIED_NARROW`) costs as much per token instead. A codec is trained once per kind and
+seed, with steps of its own that are the same for both kinds, and taken over by the cells that use
+it. What stands in for GPT-2's pre-training is a stage of words alone.
+
+The tables are those of section 5 of the paper; figures of the paper are in `evaluation.claims`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from motiongpt3.data.tasks import Task
+from motiongpt3.model.vq import VQConfig
+from motiongpt3.training.language import LanguageStage
+from motiongpt3.training.nano import NANO
+from motiongpt3.training.recipe import LanguageRecipe, Recipe
+from motiongpt3.training.stage import Schedule
+from motiongpt3.training.turns import Wording
+
+STEPS = 900
+"""Steps of a cell with motions, however many stages they are divided into."""
+LAYERS = 6
+_BATCH = 64
+_ASKED = Wording(varied=0.5, canonical=0.8)
+
+
+def _schedule(steps: int, lr: float = 1.5e-3) -> Schedule:
+    return Schedule(steps, _BATCH, lr, warmup=min(50, steps), average=0.99)
+
+
+_WORDS = LanguageRecipe(
+    name="words",
+    schedule=_schedule(150),
+    stage=LanguageStage(
+        tasks={Task.TEXT_TO_MOTION: 0.7, Task.PLAIN: 0.3},
+        words_only=True,
+        in_words=True,
+        wording=_ASKED,
+    ),
+)
+_TOGETHER = LanguageRecipe(
+    name="together",
+    schedule=_schedule(STEPS),
+    stage=LanguageStage(
+        tasks={Task.TEXT_TO_MOTION: 0.7, Task.MOTION_TO_TEXT: 0.3},
+        motion_weight=1.0,
+        head_rate=1.5,
+        wording=_ASKED,
+    ),
+)
+
+BASE = replace(
+    NANO,
+    name="bimodal-vae",
+    vae=replace(NANO.vae, schedule=_schedule(300, 3e-4), spline_batches=200),
+    model=replace(
+        NANO.model,
+        gpt=replace(NANO.model.gpt, width=160, layers=LAYERS),
+        diffusion=replace(NANO.model.diffusion, condition=160, width=256),
+    ),
+    stages=(_WORDS, _TOGETHER),
+    precision="bf16",
+)
+"""Two branches and a VAE's latent: the paper's choice, in which text and motion meet in all
+layers."""
+
+
+def _unified(recipe: Recipe, width: int) -> Recipe:
+    """One stream for words and motion."""
+    gpt = replace(recipe.model.gpt, branches=1, width=width)
+    diffusion = replace(recipe.model.diffusion, condition=width)
+    return replace(recipe, model=replace(recipe.model, gpt=gpt, diffusion=diffusion))
+
+
+_VQ = VQConfig(codebook=256, width=192, depth=2)
+_WIDE = 224
+"""Of one branch that has about as many weights as two of 160."""
+
+BIMODAL_VQ = replace(BASE, name="bimodal-vq", vae=replace(BASE.vae, config=_VQ))
+UNIFIED_VAE = replace(_unified(BASE, _WIDE), name="unified-vae")
+UNIFIED_VQ = replace(_unified(BIMODAL_VQ, _WIDE), name="unified-vq")
+UNIFIED_NARROW = replace(_unified(BASE, BASE.model.gpt.width), name="unified-narrow-vae")
+"""Half the weights, and as much work per token as either branch of the bimodal model does."""
+
+
+def meeting(layers: int) -> Recipe:
+    """Text and motion meet in the last so many layers."""
+    return replace(BASE, name=f"last{layers}", meeting=f"last{layers}")
+
+
+def _stage(name: str, steps: int, tasks: Mapping[Task, float], frozen: bool) -> LanguageRecipe:
+    return LanguageRecipe(
+        name,
+        _schedule(steps),
+        replace(_TOGETHER.stage, tasks=tasks, text_frozen=frozen),
+    )
+
+
+_GENERATE = {Task.TEXT_TO_MOTION: 1.0}
+_ALIGN = {
+    Task.TEXT_TO_MOTION: 4.0,
+    Task.MOTION_TO_TEXT: 3.0,
+    Task.PREDICTION: 1.0,
+    Task.INBETWEEN: 1.0,
+}
+_INSTRUCT = {**_ALIGN, Task.CAPTION_TO_SECONDS: 2.0, Task.SECONDS_TO_CAPTION: 3.0}
+
+
+def _staged(name: str, *which: int) -> Recipe:
+    """Some of the paper's stages I, II and III (`training.paper`), which share all steps alike."""
+    steps = STEPS // len(which)
+    stages = {
+        1: _stage("generate", steps, _GENERATE, frozen=True),
+        2: _stage("align", steps, _ALIGN, frozen=True),
+        3: _stage("finetune", steps, _INSTRUCT, frozen=False),
+    }
+    return replace(BASE, name=name, stages=(_WORDS, *(stages[number] for number in which)))
+
+
+STAGED = (
+    _staged("stages-1", 1),
+    _staged("stages-12", 1, 2),
+    _staged("stages-123", 1, 2, 3),
+    _staged("stages-23", 2, 3),
+)
+
+
+def codec_of(recipe: Recipe) -> Recipe:
+    """The run that trains a cell's codec, and nothing else."""
+    kind = "vq" if isinstance(recipe.vae.config, VQConfig) else "vae"
+    first = BIMODAL_VQ if kind == "vq" else BASE
+    return replace(recipe, name=f"codec-{kind}", model=first.model, meeting="", stages=())
