@@ -24,8 +24,9 @@ class Experiment:
 COMPONENTS = Experiment(
     "components",
     "One branch or two, ids or latents",
-    "One branch is wider (224 against 160), so that all cells have about as many weights; the "
-    "paper gives its one branch half of them. Both codecs are trained for the same steps.",
+    "One branch is wider than each of two, and a model of ids, which has no diffusion head, than "
+    "one of latents, so that all have about as many weights; the paper gives its one branch half "
+    "of them. Both codecs are trained for the same steps.",
     (cells.UNIFIED_VQ, cells.UNIFIED_VAE, cells.BIMODAL_VQ, cells.BASE),
     3,
     paper_claims.COMPONENTS,

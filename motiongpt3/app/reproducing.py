@@ -155,7 +155,7 @@ def cost(folder: Path) -> Cost:
     from safetensors import safe_open
 
     rates = [
-        rate for stage in read_run(folder).stages for rate in stage.curves["steps_per_s"].values
+        rate for stage in read_run(folder).begun for rate in stage.curves["steps_per_s"].values
     ]
     with safe_open(folder / "model" / "model.safetensors", "numpy") as file:
         names = [name for name in file.keys() if name.startswith("network.")]  # noqa: SIM118

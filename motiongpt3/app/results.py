@@ -197,7 +197,7 @@ def _cell(figures: Sequence[Figure]) -> str:
 def _claims(findings: Sequence[Finding]) -> str:
     rows = [[f.claim.said, f.claim.paper, _found(f), f"**{f.verdict}**", _why(f)] for f in findings]
     head = ["claim", "paper", "found here", "verdict", "most likely reason"]
-    return aligned(head, rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 def _found(finding: Finding) -> str:

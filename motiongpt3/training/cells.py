@@ -68,21 +68,19 @@ BASE = replace(
 layers."""
 
 
-def _unified(recipe: Recipe, width: int) -> Recipe:
-    """One stream for words and motion."""
-    gpt = replace(recipe.model.gpt, branches=1, width=width)
+def _sized(recipe: Recipe, name: str, branches: int, width: int) -> Recipe:
+    """With as many branches, so wide: 2 as in the paper, or 1 for words and motion alike."""
+    gpt = replace(recipe.model.gpt, branches=branches, width=width)
     diffusion = replace(recipe.model.diffusion, condition=width)
-    return replace(recipe, model=replace(recipe.model, gpt=gpt, diffusion=diffusion))
+    return replace(recipe, name=name, model=replace(recipe.model, gpt=gpt, diffusion=diffusion))
 
 
-_VQ = VQConfig(codebook=256, width=192, depth=2)
-_WIDE = 224
-"""Of one branch that has about as many weights as two of 160."""
-
-BIMODAL_VQ = replace(BASE, name="bimodal-vq", vae=replace(BASE.vae, config=_VQ))
-UNIFIED_VAE = replace(_unified(BASE, _WIDE), name="unified-vae")
-UNIFIED_VQ = replace(_unified(BIMODAL_VQ, _WIDE), name="unified-vq")
-UNIFIED_NARROW = replace(_unified(BASE, BASE.model.gpt.width), name="unified-narrow-vae")
+_IDS = replace(BASE, vae=replace(BASE.vae, config=VQConfig(codebook=256, width=192, depth=2)))
+# Models of ids have no diffusion head: they are wider for as many weights.
+BIMODAL_VQ = _sized(_IDS, "bimodal-vq", 2, 192)
+UNIFIED_VAE = _sized(BASE, "unified-vae", 1, 224)
+UNIFIED_VQ = _sized(_IDS, "unified-vq", 1, 272)
+UNIFIED_NARROW = _sized(BASE, "unified-narrow-vae", 1, BASE.model.gpt.width)
 """Half the weights, and as much work per token as either branch of the bimodal model does."""
 
 
