@@ -5,7 +5,7 @@ from pathlib import Path
 from motiongpt3.app import reproduce
 from motiongpt3.app.arguments import number
 from motiongpt3.app.learn import PREPARED
-from motiongpt3.app.parser import Commands, command
+from motiongpt3.app.parser import Commands, Parser, command
 
 
 def add_reproduce(group: Commands) -> None:
@@ -32,6 +32,17 @@ def add_reproduce(group: Commands) -> None:
         default=Path("reproductions"),
         help="runs go here, and are taken up again (default: reproductions)",
     )
+    _add_which(parser)
+    parser.add_argument(
+        "--write", metavar="FILE", type=Path, help="write up all tables, as far as they were run"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what the table will take, and stop"
+    )
+
+
+def _add_which(parser: Parser) -> None:
+    """Parts of a table."""
     parser.add_argument(
         "--seeds",
         metavar="N",
@@ -45,10 +56,4 @@ def add_reproduce(group: Commands) -> None:
         type=number("--replications", 1, 1000, int),
         default=5,
         help="how often each model is evaluated (default 5)",
-    )
-    parser.add_argument(
-        "--write", metavar="FILE", type=Path, help="write up all tables, as far as they were run"
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="say what the table will take, and stop"
     )

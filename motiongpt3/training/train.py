@@ -85,10 +85,8 @@ def train(
 ) -> Path:
     """Train every stage, on GPUs if there are any, and write the model.
 
-    A finished run that is resumed stays as it is.
-
     Under torchrun several processes share the work; the model is the one that a single process
-    would make, to rounding.
+    would make, to rounding. A finished run that is resumed stays as it is.
 
     Args:
         data: a processed set (`motiongpt3 data prepare`).
