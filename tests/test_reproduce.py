@@ -24,6 +24,8 @@ from motiongpt3.evaluation.claims import Claim, Spread, judged
 from motiongpt3.evaluation.convergence import Curve, sooner
 from motiongpt3.evaluation.figure import Figure, Missing
 from motiongpt3.evaluation.paper_claims import CLAIMS
+from motiongpt3.evaluation.replications import Replications
+from motiongpt3.evaluation.table import Column, Table
 from motiongpt3.training import cells
 from motiongpt3.training.recipe import Recipe
 
@@ -142,7 +144,7 @@ def test_cells_have_equal_budgets() -> None:
             schedules = [stage.schedule for stage in recipe.stages]
             assert {schedule.batch for schedule in schedules} == {64}
             steps = {"words": schedules[0].steps, "motion": sum(s.steps for s in schedules[1:])}
-            assert steps == {"words": 150, "motion": cells.STEPS}, recipe.name
+            assert steps == {"words": cells.WORDS, "motion": cells.STEPS}, recipe.name
             codec = cells.codec_of(recipe)
             assert codec.vae.schedule == cells.BASE.vae.schedule and not codec.stages
     sizes = {recipe.name: weights(recipe) for recipe in EXPERIMENTS["components"].cells}
@@ -301,6 +303,40 @@ def test_runs_of_other_values_are_refused(
     monkeypatch.setattr("motiongpt3.model.evaluator.read_evaluator", lambda folder: judge())
     assert run(data, folder) == 2
     assert "made with evaluator oracle" in capsys.readouterr().err
+
+
+def test_main_is_the_evaluation_of_what_ships(
+    data: Path, tables: None, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    """Only what is asked of `evaluate`, and what is made of its table, is looked at."""
+    asked: dict[str, dict[str, Any]] = {}
+
+    def stand_in(options: Any) -> int:
+        """Measure nothing."""
+        asked[options.task] = vars(options)
+        kept = Replications(options.out, {"it": "is"}, 3)
+        for number in range(3):
+            made = {"R@3": 0.7 + 0.01 * number, "MM-Dist": 3.0}
+            kept.keep(number, {"model": made, "real": {"R@3": 0.6, "MM-Dist": 2.0}})
+        rows = list(kept.done().values())
+        columns = Column("R@3", "higher"), Column("MM-Dist", "lower")
+        table = Table.of(f"The {options.task}", columns, rows, {"replications": 3})
+        (options.out / "table.json").write_text(table.json())
+        return 0
+
+    monkeypatch.setattr("motiongpt3.app.evaluate.evaluate", stand_in)
+    out, page = tmp_path / "out", tmp_path / "results.md"
+    assert run(data, out, "--write", page, table="main") == 0
+    for task in ("t2m", "m2t"):
+        words = ["evaluate", "shipped", data, "--task", task, "--out", out / f"main-{task}"]
+        usual = vars(cli.parse([*map(str, words), "--evaluator", "toy"]))
+        assert asked[task] == {k: v for k, v in usual.items() if k not in ("run", "parser", "rest")}
+    text = page.read_text()
+    assert "**The t2m**, 3 replications" in text and "| 0.710 ± 0.011 |" in text
+    verdicts = [
+        line.split("|")[4].strip() for line in text.splitlines() if "than real ones (" in line
+    ]
+    assert verdicts == ["**reproduced**", "**not reproduced**"]
 
 
 BAD: Mapping[str, tuple[list[object], str]] = {
