@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from clips import archive, lines, tiny
 from judges import Oracle
 from scipy import stats
@@ -23,7 +24,7 @@ from motiongpt3.errors import InputError
 from motiongpt3.evaluation.claims import Claim, Spread, judged
 from motiongpt3.evaluation.convergence import Curve, sooner
 from motiongpt3.evaluation.figure import Figure, Missing
-from motiongpt3.evaluation.paper_claims import CLAIMS
+from motiongpt3.evaluation.paper_claims import MAIN
 from motiongpt3.evaluation.replications import Replications
 from motiongpt3.evaluation.table import Column, Table
 from motiongpt3.training import cells
@@ -116,11 +117,14 @@ def test_curves_that_only_grow_have_no_speed() -> None:
 # -- the experiments ----------------------------------------------------------------------
 
 
+CLAIMS = {**{name: experiment.claims for name, experiment in EXPERIMENTS.items()}, "main": MAIN}
+
+
 def test_every_table_has_cells_and_claims_of_them() -> None:
-    assert set(TABLES) == set(CLAIMS) == {*EXPERIMENTS, "main"}
+    assert set(TABLES) == set(CLAIMS)
     for name, experiment in EXPERIMENTS.items():
         known = {recipe.name for recipe in experiment.cells}
-        assert experiment.claims == CLAIMS[name] and experiment.seeds >= 3
+        assert experiment.claims and experiment.seeds >= 3
         for claim in experiment.claims:
             if name != "convergence":  # whose claims are about pairs
                 assert {claim.cell, claim.than} <= known
@@ -173,6 +177,8 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiments, "EXPERIMENTS", made)
     monkeypatch.setattr(cells, "BASE", pair[0])
     monkeypatch.setattr("motiongpt3.app.reproducing.CHECKS", 1)
+    # Slow, and of no matter here: how far latents spread.
+    monkeypatch.setattr("motiongpt3.training.train.latent_spread", lambda vae, run: torch.ones(32))
     monkeypatch.setattr("motiongpt3.model.evaluator.read_evaluator", lambda folder: Oracle())
 
 

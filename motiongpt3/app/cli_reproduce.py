@@ -46,7 +46,7 @@ def _add_which(parser: Parser) -> None:
     parser.add_argument(
         "--seeds",
         metavar="N",
-        type=number("--seeds", 1, 20, int),
+        type=number("--seeds", 1, reproduce.MOST_SEEDS, int),
         help="seeds 0 to N - 1 (default: the table's own number)",
     )
     parser.add_argument("--cells", metavar="NAME", nargs="+", help="run these cells and no others")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from motiongpt3.evaluation.claims import Spread
+from motiongpt3.evaluation.claims import Measured, Spread
 from motiongpt3.evaluation.figure import Missing
 from motiongpt3.evaluation.model_alone import M2T, T2M
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from motiongpt3.app.experiments import Experiment
     from motiongpt3.app.reproducing import Bench
 
-_BARS = (f"{T2M}: R@3", f"{T2M}: FID-32", f"{M2T}: R@3")
+_SHOWN = (f"{T2M}: R@3", f"{T2M}: FID-32", f"{M2T}: R@3")
 _LOOKS = (("held-out diffusion loss", "held_out_motion"), ("R@3 on val", "held_out_r3"))
 _INCHES = (10.0, 3.2)
 
 
-def draw(bench: "Bench", experiment: "Experiment", folder: Path) -> list[str]:
+def draw(bench: "Bench", experiment: "Experiment", measured: Measured, folder: Path) -> list[str]:
     """Draw what there is of a table; names of the files, none where nothing was run."""
-    from motiongpt3.app.results import of_cells
-
-    if not of_cells(bench, experiment):
+    if not measured:
         return []
     name = f"results-{experiment.name}.png"
-    picture = _curves if experiment.name == "convergence" else _bars
-    _save(folder / name, lambda axes: picture(bench, experiment, axes))
+    if experiment.name == "convergence":
+        _save(folder / name, lambda axes: _curves(bench, experiment, measured, axes))
+    else:
+        _save(folder / name, lambda axes: _intervals(experiment, measured, axes))
     return [name]
 
 
@@ -42,38 +42,31 @@ def _save(path: Path, fill: Callable[[Any], None]) -> None:
     figure.savefig(path, dpi=100, metadata={"Software": None})
 
 
-def _bars(bench: "Bench", experiment: "Experiment", axes: Any) -> None:
+def _intervals(experiment: "Experiment", measured: Measured, axes: Any) -> None:
     """Mean and interval over seeds of every cell."""
-    from motiongpt3.app.results import of_cells
-
-    measured = of_cells(bench, experiment)
-    for place, name in zip(axes, _BARS, strict=True):
-        for at, recipe in enumerate(experiment.cells):
-            figures = [each[name] for each in measured.get(recipe.name, {}).values()]
-            known = [figure for figure in figures if not isinstance(figure, Missing)]
+    names = [recipe.name for recipe in experiment.cells]
+    for place, figure in zip(axes, _SHOWN, strict=True):
+        for at, name in enumerate(names):
+            figures = [each[figure] for each in measured.get(name, {}).values()]
+            known = [value for value in figures if not isinstance(value, Missing)]
             if known:
                 spread = Spread.of(known)
                 place.errorbar(at, spread.mean, spread.half or 0.0, fmt="o", capsize=4)
-        names = [recipe.name for recipe in experiment.cells]
         place.set_xticks(range(len(names)), names, rotation=30, ha="right")
-        place.set_title(name)
+        place.set_title(figure)
         place.grid(axis="y", alpha=0.3)
 
 
-def _curves(bench: "Bench", experiment: "Experiment", axes: Any) -> None:
+def _curves(bench: "Bench", experiment: "Experiment", measured: Measured, axes: Any) -> None:
     """The diffusion loss of every cell, training and held out, and R@3 on val; a line per seed."""
     from motiongpt3.app.convergence import last_stage, seen, training_loss
-    from motiongpt3.app.results import seeds_of
 
     for at, recipe in enumerate(experiment.cells):
-        for seed in seeds_of(bench, experiment):
-            folder = bench.folder(recipe, seed)
-            if not (folder / "model" / "manifest.json").is_file():
-                continue
-            stage = last_stage(folder)
+        for number, seed in enumerate(measured.get(recipe.name, {})):
+            stage = last_stage(bench.folder(recipe, seed))
             curves = [training_loss(stage), *(seen(stage, name) for _, name in _LOOKS)]
             for place, curve in zip(axes, curves, strict=True):
-                label = recipe.name if seed == 0 else None
+                label = None if number else recipe.name
                 place.plot(curve.at, curve.loss, color=f"C{at}", alpha=0.8, label=label)
     for place, title in zip(axes, ("diffusion loss", *(name for name, _ in _LOOKS)), strict=True):
         place.set_title(title)

@@ -4,7 +4,6 @@ OUT/CELL-seedN/   a run and its evaluation (see `app.reproducing`); tables share
 OUT/main-TASK/    the evaluation of the model that ships, as `evaluate` writes it
 """
 
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ Table = Literal["components", "stages", "cross-modal-layers", "convergence", "ma
 TABLES: tuple[Table, ...] = get_args(Table)
 MAIN_TASKS: tuple[evaluate.Task, ...] = ("t2m", "m2t")
 MAIN_REPLICATIONS = 20
+MOST_SEEDS = 20
 _COLUMNS = ("cell", "weights", "steps", "s/step", "time")
 
 
@@ -184,7 +184,7 @@ def _write(options: Namespace) -> int:
     from motiongpt3.app.results import write_results
 
     if options.write is None:
-        say(f"{options.out}  write it up: {' '.join(sys.argv[1:3])} --write docs/results.md")
+        say(f"{options.out}  write it up: repeat the command with --write docs/results.md")
         return 0
     with hearing() as hears:
         write_results(_bench(options, hears), options.write)

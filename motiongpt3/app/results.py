@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import motiongpt3
 from motiongpt3.app.evaluate import TABLE
-from motiongpt3.app.reproduce import MAIN_TASKS, TABLES, main_folder
+from motiongpt3.app.reproduce import MAIN_TASKS, MOST_SEEDS, main_folder
 from motiongpt3.app.reproducing import SPLIT, Bench, cost
 from motiongpt3.evaluation.claims import Finding, Measured, Spread, judged
 from motiongpt3.evaluation.figure import Figure, Missing
 from motiongpt3.evaluation.model_alone import CODEC, M2T, T2M
-from motiongpt3.evaluation.paper_claims import CLAIMS
+from motiongpt3.evaluation.paper_claims import MAIN
 from motiongpt3.evaluation.table import Table, aligned
 from motiongpt3.formats.files import atomic_write
 
@@ -62,15 +62,17 @@ def write_results(bench: Bench, path: Path) -> None:
     parts = ["# The paper's experiments at the scale of motion5h", *_about(bench), _RULE]
     findings: dict[str, list[Finding]] = {}
     sections: list[str] = []
-    for name in TABLES:
-        if name == "main":
-            measured, body = _main_measured(bench), list(_main(bench))
-        else:
-            experiment = EXPERIMENTS[name]
-            measured, body = of_cells(bench, experiment), list(_table(bench, experiment))
-            body += [f"![{name}]({picture})" for picture in draw(bench, experiment, path.parent)]
-        findings[name] = [judged(claim, measured) for claim in CLAIMS[name]]
-        sections += [*body, "### What the paper claims", _claims(findings[name])]
+    for name, experiment in EXPERIMENTS.items():
+        measured = of_cells(bench, experiment)
+        pictures = draw(bench, experiment, measured, path.parent)
+        findings[name] = [judged(claim, measured) for claim in experiment.claims]
+        sections += [
+            *_table(bench, experiment, measured),
+            *(f"![{name}]({picture})" for picture in pictures),
+            *_claims(findings[name]),
+        ]
+    findings["main"] = [judged(claim, _main_measured(bench)) for claim in MAIN]
+    sections += [*_main(bench), *_claims(findings["main"])]
     text = "\n\n".join([*parts, _summary(findings), *sections]) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as part:
@@ -94,14 +96,11 @@ def of_cells(bench: Bench, experiment: "Experiment") -> Measured:
 
 def seeds_of(bench: Bench, experiment: "Experiment") -> list[int]:
     """Seeds of which some cell has a run."""
-    names = [bench.folder(recipe, 0).name.removesuffix("0") for recipe in experiment.cells]
-    found = {
-        int(folder.name.removeprefix(name))
-        for name in names
-        for folder in bench.out.glob(f"{name}*")
-        if folder.name.removeprefix(name).isdigit()
-    }
-    return sorted(found)
+    return [
+        seed
+        for seed in range(MOST_SEEDS)
+        if any(bench.folder(recipe, seed).is_dir() for recipe in experiment.cells)
+    ]
 
 
 def _about(bench: Bench) -> tuple[str, str]:
@@ -142,11 +141,11 @@ def _summary(findings: dict[str, list[Finding]]) -> str:
 _VERDICTS = ("reproduced", "not reproduced", "inconclusive", "not measured")
 
 
-def _table(bench: Bench, experiment: "Experiment") -> Iterator[str]:
+def _table(bench: Bench, experiment: "Experiment", measured: Measured) -> Iterator[str]:
     """Title, cells with what they took, and their figures."""
     yield f"## {experiment.title} (`{experiment.name}`)"
     yield experiment.about
-    measured, command = of_cells(bench, experiment), f"motiongpt3 reproduce {experiment.name}"
+    command = f"motiongpt3 reproduce {experiment.name}"
     done = {recipe.name: measured.get(recipe.name, {}) for recipe in experiment.cells}
     missing = sum(max(0, experiment.seeds - len(seeds)) for seeds in done.values())
     total = experiment.seeds * len(done)
@@ -194,10 +193,12 @@ def _cell(figures: Sequence[Figure]) -> str:
     return str(lacking[0]) if lacking else str(Spread.of(known))
 
 
-def _claims(findings: Sequence[Finding]) -> str:
+def _claims(findings: Sequence[Finding]) -> Iterator[str]:
+    """What was found of every claim of a table."""
+    yield "### What the paper claims"
     rows = [[f.claim.said, f.claim.paper, _found(f), f"**{f.verdict}**", _why(f)] for f in findings]
     head = ["claim", "paper", "found here", "verdict", "most likely reason"]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+    yield "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 def _found(finding: Finding) -> str:

@@ -4,8 +4,6 @@ Figures of the paper are those of HumanML3D. They say which way a comparison goe
 are never to be read beside ours: another set, another evaluator, models a hundredth of the size.
 """
 
-from collections.abc import Mapping
-
 from motiongpt3.evaluation.claims import Claim
 from motiongpt3.evaluation.model_alone import M2T, T2M
 
@@ -132,11 +130,3 @@ MAIN = (
     Claim("Better captions than earlier methods (MoTe)",
           "Bleu@4 19.412 over 11.15", "", "model", unmeasured=_OTHERS),
 )  # fmt: skip
-
-CLAIMS: Mapping[str, tuple[Claim, ...]] = {
-    "components": COMPONENTS,
-    "stages": STAGES,
-    "cross-modal-layers": CROSS_MODAL_LAYERS,
-    "convergence": CONVERGENCE,
-    "main": MAIN,
-}
