@@ -121,7 +121,8 @@ MAIN = (
           "trained on motions like those made"),
     Claim("Made motions are closer to their captions than real ones (MM-Dist)",
           "2.725 under 2.974", f"{T2M}: MM-Dist", "model", "real", "lower",
-          differs="as above"),
+          differs="the evaluator is trained on the set that both are from; the paper's was not "
+          "trained on motions like those made"),
     Claim("Captions of the model are found by their motions more often than people's (R@3)",
           ".864 over .797, real pairs", _READ, "model", "reference caption",
           differs="captions of the set have one of a few wordings each, which are easily found"),
