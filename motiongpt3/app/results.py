@@ -117,9 +117,9 @@ def _about(bench: Bench) -> tuple[str, str]:
         f"These are the paper's experiments with models far smaller than its own, trained for "
         f"{stages} on {manifest['clips']['train']} clips. What holds at this size need not hold at "
         "the paper's, nor the other way round, and no figure is to be read beside the paper's: set "
-        "and evaluator are others. ± is half of a 95 % interval over seeds; of one seed there is "
-        "none. Seconds are those of the machine and of what else it did: they say what a cell "
-        "takes, not what is faster."
+        "and evaluator are others, and FID is that of the first 32 principal components.\n\n"
+        "± is half of a 95 % interval over seeds; of one seed there is none. Seconds are those of "
+        "the machine and of what else it did: they say what a cell takes, not what is faster."
     )
     source = (
         f"motiongpt3 {motiongpt3.__version__}, data {manifest['sha256'][:16]}, "
