@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import motiongpt3
@@ -143,7 +144,7 @@ class Cost:
     """Of the language model and its heads."""
     steps: int
     seconds: float
-    """Of all its steps, looks at it and saving aside."""
+    """Of as many usual steps, looks at it and saving aside: a pause in one does not count."""
 
 
 def cost(folder: Path) -> Cost:
@@ -154,13 +155,12 @@ def cost(folder: Path) -> Cost:
     """
     from safetensors import safe_open
 
-    rates = [
-        rate for stage in read_run(folder).begun for rate in stage.curves["steps_per_s"].values
-    ]
+    stages = [stage.curves["steps_per_s"].values for stage in read_run(folder).begun]
     with safe_open(folder / "model" / "model.safetensors", "numpy") as file:
         names = [name for name in file.keys() if name.startswith("network.")]  # noqa: SIM118
         weights = sum(math.prod(file.get_slice(name).get_shape()) for name in names)
-    return Cost(weights, len(rates), sum(1 / rate for rate in rates))
+    seconds = sum(len(rates) / median(rates) for rates in stages)
+    return Cost(weights, sum(map(len, stages)), seconds)
 
 
 def _mean(values: list[Figure]) -> Figure:
