@@ -26,7 +26,7 @@ COMPONENTS = Experiment(
     "One branch or two, ids or latents",
     "One branch is wider than each of two, and a model of ids, which has no diffusion head, than "
     "one of latents, so that all have about as many weights; the paper gives its one branch half "
-    "of them. Both codecs are trained for the same steps.",
+    "of them. The VQ-VAE is trained for five times the VAE's steps.",
     (cells.UNIFIED_VQ, cells.UNIFIED_VAE, cells.BIMODAL_VQ, cells.BASE),
     3,
     paper_claims.COMPONENTS,

@@ -12,7 +12,7 @@ _NO_BERT = "BERTScore needs roberta-large, which is not at hand; the paper's oth
 _SHORT = "the models here see a thousandth of the paper's examples"
 _CODECS = (
     "our VAE has a linear path, which is good before it is trained (see the codec's own figures), "
-    "and a VQ-VAE of as many steps has not"
+    "and a VQ-VAE has not, which shows in all that is made of its ids"
 )
 _NO_GPT2 = (
     "no GPT-2 stands behind the text branch here: a stage of words takes its place, so there is "

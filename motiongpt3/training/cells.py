@@ -3,10 +3,11 @@
 Every cell is one base recipe with a value or two replaced. All have the same optimiser steps, the
 same batches of clips and about as many weights: a single branch is wider for it, and one cell that
 is not (`UNIFIED_NARROW`) costs as much per token instead. A codec is trained once per kind and
-seed, with steps of its own that are the same for both kinds, and taken over by the cells that use
-it. What stands in for GPT-2's pre-training is a stage of words alone. As in `nano`, which they are
-cut from, latents lie around a linear path, and the diffusion head says v and begins as the best
-guess for independent Gaussians: at this scale the paper's epsilon from nothing learns too late.
+seed and taken over by the cells that use it; the VQ-VAE for five times the steps, since the VAE's
+linear path is fitted before its first. What stands in for GPT-2's pre-training is a stage of words
+alone. As in `nano`, which they are cut from, latents lie around a linear path, and the diffusion
+head says v and begins as the best guess for independent Gaussians: at this scale the paper's
+epsilon from nothing learns too late.
 
 What the paper says of them is in `evaluation.paper_claims`.
 """
@@ -21,6 +22,7 @@ from motiongpt3.training.nano import NANO
 from motiongpt3.training.recipe import LanguageRecipe, Recipe
 from motiongpt3.training.stage import Schedule
 from motiongpt3.training.turns import Wording
+from motiongpt3.training.vae import VAELoss
 
 WORDS, STEPS = 250, 1500
 """Steps of a cell with words alone, and with motions, in however many stages."""
@@ -80,7 +82,15 @@ def _sized(recipe: Recipe, name: str, branches: int, width: int) -> Recipe:
     return replace(recipe, name=name, model=replace(recipe.model, gpt=gpt, diffusion=diffusion))
 
 
-_IDS = replace(BASE, vae=replace(BASE.vae, config=VQConfig(codebook=256, width=192, depth=2)))
+_IDS = replace(
+    BASE,
+    vae=replace(
+        BASE.vae,
+        config=VQConfig(codebook=256, width=192, depth=2),
+        schedule=_schedule(1500, 1e-3),
+        loss=VAELoss(latent=0.02),  # T2M-GPT's commitment
+    ),
+)
 # Models of ids have no diffusion head: they are wider for as many weights.
 BIMODAL_VQ = _sized(_IDS, "bimodal-vq", 2, 192)
 UNIFIED_VAE = _sized(BASE, "unified-vae", 1, 224)
