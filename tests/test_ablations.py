@@ -134,6 +134,7 @@ def test_a_model_that_writes_ids_refuses_guidance(data: Path, tmp_path: Path) ->
     model = motiongpt3.load(tmp_path / "run" / "model")
     with pytest.raises(InputError, match="leave it out"):
         model.generate("walk", 1.0, sampling=motiongpt3.Sampling(guidance=3.0))
+    assert len(model.generate("walk", 1.0)) == 20, "none is usual"
 
 
 if __name__ == "__main__":

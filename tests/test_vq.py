@@ -69,6 +69,15 @@ def test_entries_follow_the_vectors_that_choose_them(vq: MotionVQ) -> None:
     assert (distance < 1e-5).all(), "entries nobody chose are put where a vector is"
 
 
+def test_entries_follow_in_full_precision_under_autocast(vq: MotionVQ) -> None:
+    entries = vq.codebook.entries.clone()
+    with torch.autocast("cpu", torch.bfloat16):
+        made, commitment = vq.train()(torch.randn(2, 40, SMALL.features), torch.tensor([40, 32]))
+    assert torch.isfinite(made).all() and torch.isfinite(commitment)
+    assert vq.codebook.entries.dtype == torch.float32
+    assert not torch.equal(vq.codebook.entries, entries)
+
+
 def test_a_small_one_learns_to_reconstruct() -> None:
     torch.manual_seed(0)
     vq = MotionVQ(SMALL).train()

@@ -91,7 +91,7 @@ class _Watch:
             figures |= self._perplexities(bundle)
             moves = self._makes_motion(checked)
             pictures = _drawn(checked, lambda: _made(bundle, device)) if moves else []
-        _record(checked, figures, pictures)
+        record(checked, figures, pictures)
         return figures
 
     def _makes_motion(self, checked: "Checked") -> bool:
@@ -169,7 +169,7 @@ def _drawn(checked: "Checked", shown: Callable[[], Shown]) -> list[str]:
     return [name]
 
 
-def _record(checked: "Checked", figures: Mapping[str, float], pictures: list[str]) -> None:
+def record(checked: "Checked", figures: Mapping[str, float], pictures: Sequence[str]) -> None:
     """Add a line to the stage's checks, in place of lines from this step on.
 
     A run that goes on from a state repeats steps, so what was seen after it no longer holds.
@@ -177,6 +177,6 @@ def _record(checked: "Checked", figures: Mapping[str, float], pictures: list[str
     path = checked.folder / CHECKS
     lines = [line for _, line in read_lines(path)] if path.is_file() else []
     lines = [line for line in lines if line["step"] < checked.step]
-    lines.append({"step": checked.step, "figures": dict(figures), "pictures": pictures})
+    lines.append({"step": checked.step, "figures": dict(figures), "pictures": list(pictures)})
     with atomic_write(path) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

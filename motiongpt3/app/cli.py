@@ -17,6 +17,7 @@ from motiongpt3.app import arguments, bench, commands, doctor, judging, learn
 from motiongpt3.app.cli_evaluate import add_evaluate
 from motiongpt3.app.cli_judge import add_train_evaluator
 from motiongpt3.app.cli_learn import add_data, add_report, add_train
+from motiongpt3.app.cli_reproduce import add_reproduce
 from motiongpt3.app.parser import Commands, Parser, add_model, command, overview
 from motiongpt3.app.show import say_error
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
@@ -73,7 +74,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     group = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
     for add in (_generate, _caption, _predict, _inbetween, _convert, _convert_checkpoint):
         add(group)
-    makers = (add_data, add_train, add_train_evaluator, add_evaluate, add_report)
+    makers = (add_data, add_train, add_train_evaluator, add_evaluate, add_reproduce, add_report)
     for add in (*makers, _doctor, _bench):
         add(group)
     options, rest = parser.parse_known_args(argv)

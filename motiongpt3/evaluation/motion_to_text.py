@@ -72,13 +72,17 @@ class MotionToText:
         others = [_without(said, one) for said, one in zip(self.all, aside, strict=True)]
         frequent = [self.frequent] * len(aside)
         rows = {
-            "model": self._row(self.made, self.all, seed),
+            "model": self.own(seed),
             "model, one reference less": self._scored(tuple(self.made), tuple(others)),
             "reference caption": self._row(aside, others, seed),
             "nearest clip": self._row(self._remembered(seed), self.all, seed),
             "most frequent caption": self._row(frequent, self.all, seed),
         }
         return rows, self._evidence()
+
+    def own(self, seed: int) -> dict[str, Figure]:
+        """The row of the model."""
+        return self._row(self.made, self.all, seed)
 
     @cached_property
     def made(self) -> list[str]:

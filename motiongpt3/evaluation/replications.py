@@ -55,15 +55,7 @@ class Replications:
             path.write_text(text + "\n", encoding="utf-8")
 
     def _read(self, path: Path) -> Rows:
-        try:
-            content = json.loads(path.read_bytes())
-            identity = dict(content["identity"])
-            rows = {
-                str(row): {str(name): _figure(value) for name, value in figures.items()}
-                for row, figures in content["rows"].items()
-            }
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorruptError("not a replication", where=str(path), hint=repr(error)) from error
+        identity, rows = _content(path)
         for key in self.identity | identity:
             then, now = identity.get(key), self.identity.get(key)
             if then == now:
@@ -74,6 +66,30 @@ class Replications:
                 hint="name another --out",
             )
         return rows
+
+
+def read_rows(folder: Path) -> dict[int, Rows]:
+    """Every replication of an evaluation's folder, whatever it was made with, by number.
+
+    Raises:
+        CorruptError: for a file that is no replication.
+    """
+    paths = sorted((folder / FOLDER).glob("[0-9]*.json"))
+    return {int(path.stem): _content(path)[1] for path in paths}
+
+
+def _content(path: Path) -> tuple[dict[str, Any], Rows]:
+    """What a replication was made with, and its rows."""
+    try:
+        content = json.loads(path.read_bytes())
+        identity = dict(content["identity"])
+        rows = {
+            str(row): {str(name): _figure(value) for name, value in figures.items()}
+            for row, figures in content["rows"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptError("not a replication", where=str(path), hint=repr(error)) from error
+    return identity, rows
 
 
 def _plain(figure: Figure) -> float | dict[str, str]:

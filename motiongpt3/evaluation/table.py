@@ -137,7 +137,7 @@ class Table:
             parts += [f"## {group}"] if group else []
             reason = self.reason(columns)
             head = ["", *(column.head for column in columns)]
-            parts.append(str(reason) if reason else _aligned(head, self.lines(columns)))
+            parts.append(str(reason) if reason else aligned(head, self.lines(columns)))
         parts.append("\n".join(f"- {key}: {value}" for key, value in self.provenance.items()))
         return "\n\n".join(parts) + "\n"
 
@@ -208,7 +208,7 @@ def _read(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, Cell]:
     }
 
 
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; all columns but the first are to the right."""
     cells = [[text.replace("|", r"\|") for text in row] for row in (header, *rows)]
     widths = [max(3, *(len(row[n]) for row in cells)) for n in range(len(header))]

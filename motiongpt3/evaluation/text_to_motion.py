@@ -19,6 +19,7 @@ good model may be nearer than the halves are, and its KID below zero.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -75,9 +76,17 @@ class TextToMotion:
     ):
         self.model, self.held, self.judge = model, held, judge
         self.sizes = sizes or ModalitySizes()
-        self.nearest = NearestCaption([record.captions for record in held.train.records])
-        self.noise = NoiseLatents(model.codec, held.train_features)
         self._seconds: dict[str, float] = {}
+
+    @cached_property
+    def nearest(self) -> NearestCaption:
+        """Captions of the train split."""
+        return NearestCaption([record.captions for record in self.held.train.records])
+
+    @cached_property
+    def noise(self) -> NoiseLatents:
+        """Codes of the train split, to be mixed."""
+        return NoiseLatents(self.model.codec, self.held.train_features)
 
     def measure(self, seed: int) -> tuple[Rows, Evidence]:
         """Every row of a replication."""
@@ -121,6 +130,18 @@ class TextToMotion:
             for at, (caption, count) in enumerate(zip(captions, frames, strict=True))
         ]
         return maker.make(requests, seed, None)
+
+    def told(self, seed: int) -> dict[str, Figure]:
+        """What an evaluator gives of the row that is told each clip's length, and nothing else."""
+        captions = self.held.captions(seed)
+        joints = self._joints(self.make(captions, self.held.frames, seed))
+        return self._judged(captions, self.judge.bodies(joints), seed)
+
+    def matched(self, seed: int) -> dict[str, Figure]:
+        """How well those motions are found by their captions."""
+        captions = self.held.captions(seed)
+        joints = self._joints(self.make(captions, self.held.frames, seed))
+        return self.judge.matching(captions, self.judge.bodies(joints), seed)
 
     def _decided(self, captions: Sequence[str]) -> list[int]:
         """Frames that the model would give a motion; a caption is asked about once."""

@@ -92,7 +92,8 @@ class Maker:
         """What a caller asked for, and the model's conventions for the rest."""
         usual = self.conventions
         how = given or Sampling(usual.sampler, usual.steps)
-        guidance = 1.0 if going_on else usual.guidance
+        unguided = going_on or bool(self.network.config.codebook)  # ids are not pushed anywhere
+        guidance = 1.0 if unguided else usual.guidance
         return replace(
             how,
             guidance=guidance if how.guidance is None else how.guidance,

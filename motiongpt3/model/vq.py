@@ -159,7 +159,8 @@ class Codebook(nn.Module):
         """Move entries to the vectors that chose them; put unused ones where some vector is."""
         chosen = F.one_hot(ids, len(self.entries)).to(self.sums)
         self.counts.lerp_(chosen.sum(0), 1 - self.decay)
-        self.sums.lerp_(chosen.mT @ vectors.to(self.sums), 1 - self.decay)
+        with torch.autocast(vectors.device.type, enabled=False):  # sums are kept whole
+            self.sums.lerp_(chosen.mT @ vectors.to(self.sums), 1 - self.decay)
         used = self.counts >= self.unused * (1 - self.decay)
         drawn = vectors[torch.randint(len(vectors), (len(self.entries),), device=vectors.device)]
         means = self.sums / self.counts.clamp(min=1e-8)[:, None]

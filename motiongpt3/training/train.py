@@ -86,7 +86,7 @@ def train(
     """Train every stage, on GPUs if there are any, and write the model.
 
     Under torchrun several processes share the work; the model is the one that a single process
-    would make, to rounding.
+    would make, to rounding. A finished run that is resumed stays as it is.
 
     Args:
         data: a processed set (`motiongpt3 data prepare`).
@@ -110,6 +110,8 @@ def train(
             begin_run(out, described, upkeep.resume, upkeep.allow, watch.warn)
 
         engine.first_does(begin)
+        if upkeep.resume and not upkeep.allow and (out / "model" / "manifest.json").is_file():
+            return out / "model"  # of these very values: `begin` has compared them
         run = Run(recipe, text, out, watch, upkeep, engine)
         return _trained(run, start)
 
