@@ -3,6 +3,7 @@
 python bench/semantics.py [--model PATH] [--seeds 4] [--seconds auto] [--json OUT]
 python bench/semantics.py --real      # the same rules on real clips, and who else meets them
 python bench/semantics.py --rebuilt   # on real clips after a round trip through the latents
+python bench/semantics.py --by-prompt # which prompts fail
 python bench/semantics.py --novel     # without prompts like what training may have said
 python bench/semantics.py --captions val --guidance 2   # choose settings, away from the prompts
 
@@ -12,7 +13,7 @@ Prompts and classes are in bench/prompts.toml, rules in motiongpt3/evaluation/ru
 import argparse
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +58,7 @@ class Moved:
     """One motion to judge; `key` pairs a run with the walk of the same seed."""
 
     joints: np.ndarray
-    key: tuple[object, ...]
+    key: tuple[Any, ...]
     flagged: bool = False
 
 
@@ -193,6 +194,22 @@ def print_verdict(rows: Sequence[Row], slides: Mapping[str, float]) -> bool:
     return met
 
 
+def print_prompts(classes: Sequence[Asked], motions: Motions) -> None:
+    """Prompts that fail in half of their seeds or more, by what they fail."""
+    print("\nprompts that fail in half of their seeds or more")
+    for asked in classes:
+        for rule in asked.rules:
+            failed = Counter(
+                asked.prompts[m.key[1]]
+                for m in motions[asked.name]
+                if not passes(rule, m.joints, asked.side)
+            )
+            seeds = len(motions[asked.name]) / len(asked.prompts)
+            for prompt, number in failed.items():
+                if number >= seeds / 2:
+                    print(f"{asked.name:16s} {rule:10s} {number}/{seeds:.0f}  {prompt}")
+
+
 def print_contrast(classes: Sequence[Asked], clips: Sequence[Clip]) -> None:
     """For each class the other labels (4 clips or more) whose clips meet its rules most often."""
     print("\nclips of other labels that meet all rules of a class (share of the label's clips)")
@@ -218,6 +235,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--guidance", type=float, help="scale; the model's own if not given")
     parser.add_argument("--captions", choices=SPLITS, metavar="SPLIT",
                         help="ask by captions of real clips in this split")  # fmt: skip
+    parser.add_argument("--by-prompt", action="store_true", help="list prompts that fail")
     parser.add_argument("--novel", action="store_true",
                         help="only prompts of words training has not met together")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -259,6 +277,8 @@ def main() -> int:
     met = print_verdict(rows, slides)
     if chosen.real:
         print_contrast(classes, clips)
+    if chosen.by_prompt:
+        print_prompts(classes, motions)
     if chosen.json:
         figures = {"rows": [vars(row) for row in rows], "skate": slides, "met": met}
         chosen.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
