@@ -300,10 +300,26 @@ def test_guidance_stops_where_it_is_told_to():
     assert not torch.allclose(part, drawn(3.0, 0)) and not torch.allclose(part, drawn(1.0, 0))
 
 
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "ddpm"])
+def test_temperature_is_a_factor_on_the_noise(sampler):
+    head, hidden = make(), torch.randn(1, 2, 16).expand(64, 2, 16)
+
+    def drawn(temperature: float | None) -> Tensor:
+        sampling = Sampling(sampler, 20, 1.0, temperature=temperature)
+        return head.sample(hidden, item_generators(0, range(64)), sampling)
+
+    assert torch.equal(drawn(1.0), drawn(None))
+    assert drawn(0.0).std(0).max() < 1e-6, "all alike"
+    spreads = [drawn(temperature).std(0).mean() for temperature in (0.3, 0.6, 1.0)]
+    assert spreads == sorted(spreads)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"sampler": "euler"},
+        {"temperature": -0.1},
+        {"temperature": float("nan")},
         {"steps": 0},
         {"steps": 1001},
         {"steps": 2.5},

@@ -134,6 +134,20 @@ def test_an_edit_keeps_everything_else(model, span: tuple[float, float], fps: fl
     assert np.array_equal(edited.joints[last:], motion.joints[last:])
 
 
+def test_what_goes_on_is_drawn_nearer_to_what_is_likeliest(model) -> None:
+    clip, cool = walk(40), model.maker.conventions.temperature
+    assert cool < 1
+    for made, usual in (
+        (lambda how: model.predict(clip, 1.0, seed=1, sampling=how), cool),
+        (lambda how: model.inbetween(clip, clip, 1.0, seed=1, sampling=how), cool),
+        (lambda how: model.generate("a person walks", 2.0, seed=1, sampling=how), 1.0),
+    ):
+        joints = {t: made(Sampling(temperature=t)).joints for t in (None, cool, 1.0)}
+        other = 1.0 if usual == cool else cool
+        assert np.array_equal(joints[None], joints[usual])
+        assert not np.array_equal(joints[None], joints[other])
+
+
 def test_captions_of_one_and_of_many(model) -> None:
     motions = [walk(60), wave(40), walk(30).resample(30)]
     together = model.caption(motions)

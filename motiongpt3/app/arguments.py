@@ -49,7 +49,7 @@ def prompt(text: str) -> str:
 
 def sampling(options: Namespace) -> Sampling | None:
     """How to sample, where the user said anything about it: as usual but for that."""
-    names = ("sampler", "steps", "guidance")
+    names = ("sampler", "steps", "guidance", "temperature")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return Sampling(**given) if given else None
 

@@ -118,6 +118,11 @@ def _add_making(parser: Parser) -> None:
         type=number("--guidance", 0, 100),
         help="how strictly the text is followed (default 3; 1 where motion is given)",
     )
+    parser.add_argument(
+        "--temperature",
+        type=number("--temperature", 0, 2),
+        help="below 1 nearer to what is likeliest (default 1; 0.5 where motion is given)",
+    )
     parser.add_argument("--sampler", choices=get_args(Sampler), help="default dpm++")
     parser.add_argument(
         "--caption-back", action="store_true", help="let the model describe what it made"

@@ -25,6 +25,8 @@ class Conventions:
     """Scale at which words ask for a motion, unless a caller names one."""
     guided_from: int = 600
     """Noise level from which on there is guidance, likewise."""
+    temperature: float = 0.5
+    """Of motions that go on from others, likewise."""
     sampler: Sampler = "dpm++"
     steps: int = 10
     caption_tokens: int = 48
@@ -41,6 +43,7 @@ OFFICIAL = Conventions(
     before_motion=" \n ",
     guidance=7.5,
     guided_from=0,
+    temperature=1.0,
     caption_tokens=40,
 )
 """The released model as it was trained, with our few-step sampler; guidance as in its test.yaml."""

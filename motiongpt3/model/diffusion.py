@@ -174,6 +174,7 @@ class DiffusionHead(nn.Module):
         if len(generators) != len(hidden):
             raise ValueError(f"{len(generators)} generators for {len(hidden)} motions")
         scale = 1.0 if sampling.guidance is None else sampling.guidance
+        heat = 1.0 if sampling.temperature is None else sampling.temperature
         condition = self.pool(hidden)
         without = self.pool(self.nothing[None]).expand_as(condition)
         both = torch.cat([condition, without])
@@ -188,7 +189,7 @@ class DiffusionHead(nn.Module):
             return to_clean(self.config.prediction, said, x, self.levels[t])
 
         def noise() -> Float[Tensor, "N Z"]:
-            return noise_rows(generators, (self.config.latent,), hidden)
+            return heat * noise_rows(generators, (self.config.latent,), hidden)
 
         if not len(hidden):
             return hidden.new_zeros(0, self.config.latent)

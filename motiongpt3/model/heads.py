@@ -25,6 +25,8 @@ Codes = Float[Tensor, "_ _"] | Int[Tensor, "_ _"]
 """One row per motion; no rows, of any width, where there is none."""
 Advance = Callable[[Float[Tensor, "B t D"]], Float[Tensor, "B t D"]]
 """Appends embeddings of motion tokens to every sequence of a batch; returns their hidden states."""
+_COLDEST = 1e-3
+"""Temperature below which ids are not drawn but chosen."""
 
 
 class MotionHeads(Protocol):
@@ -220,11 +222,12 @@ class CodeHeads(nn.Module):
                 where="guidance",
                 hint="leave it out, or 1",
             )
+        heat = 1.0 if sampling.temperature is None else max(sampling.temperature, _COLDEST)
         counts = [self.slots(n, asked=True) for n in frames]
         x = self.motion_out.expand(len(frames), 1, -1)
         made: list[Tensor] = []
         for _ in range(max(counts)):
-            chance = self.out(advance(x)[:, -1]).softmax(-1).cumsum(-1)
+            chance = (self.out(advance(x)[:, -1]) / heat).softmax(-1).cumsum(-1)
             draw = torch.tensor([[torch.rand((), generator=g).item()] for g in generators])
             made.append((chance < draw.to(chance)).sum(-1).clamp(max=chance.shape[-1] - 1))
             x = self.ids(made[-1])[:, None]

@@ -92,12 +92,14 @@ class Maker:
         """What a caller asked for, and the model's conventions for the rest."""
         usual = self.conventions
         how = given or Sampling(usual.sampler, usual.steps)
-        unguided = going_on or bool(self.network.config.codebook)  # ids are not pushed anywhere
-        guidance = 1.0 if unguided else usual.guidance
+        ids = bool(self.network.config.codebook)  # are not pushed anywhere
+        guidance = 1.0 if going_on or ids else usual.guidance
+        temperature = usual.temperature if going_on and not ids else 1.0
         return replace(
             how,
             guidance=guidance if how.guidance is None else how.guidance,
             guided_from=usual.guided_from if how.guided_from is None else how.guided_from,
+            temperature=temperature if how.temperature is None else how.temperature,
         )
 
 

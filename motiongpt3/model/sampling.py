@@ -14,7 +14,7 @@ class Sampling:
     """Sampler, number of denoising steps and guidance scale of one generation.
 
     Raises InputError for an unknown sampler, steps outside 1..1000, a guidance that is not a
-    finite number, or a noise level outside 0..1000.
+    finite number, a noise level outside 0..1000, or a temperature outside 0..2.
     """
 
     sampler: Sampler = "dpm++"
@@ -30,6 +30,11 @@ class Sampling:
     unguided, which settles what is done without overdoing how far (Kynkaanniemi 2024). 0 guides
     all, as the paper does; None is the model's own."""
 
+    temperature: float | None = None
+    """Factor on the noise that a motion is drawn from: 1 draws as often as the data has it, less
+    stays near what is likeliest. None is the model's own where motions go on from others, which
+    are to be near what happened, and 1 where words ask."""
+
     def __post_init__(self) -> None:
         if self.sampler not in get_args(Sampler):
             raise InputError(
@@ -44,6 +49,10 @@ class Sampling:
         if self.guided_from is not None and not 0 <= self.guided_from <= 1000:
             raise InputError(
                 f"{self.guided_from} is not a noise level", where="guided_from", hint="0 to 1000"
+            )
+        if self.temperature is not None and not 0 <= self.temperature <= 2:
+            raise InputError(
+                f"{self.temperature} is not a temperature", where="temperature", hint="0 to 2"
             )
         number = isinstance(self.guidance, (int, float)) and math.isfinite(self.guidance)
         if self.guidance is not None and not number:
