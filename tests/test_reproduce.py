@@ -21,7 +21,7 @@ from motiongpt3.app.experiments import EXPERIMENTS
 from motiongpt3.app.reproduce import TABLES
 from motiongpt3.data.prepare import prepare
 from motiongpt3.errors import InputError
-from motiongpt3.evaluation.claims import Claim, Spread, judged
+from motiongpt3.evaluation.claims import Claim, judged, over_seeds
 from motiongpt3.evaluation.convergence import Curve, sooner
 from motiongpt3.evaluation.figure import Figure, Missing
 from motiongpt3.evaluation.paper_claims import MAIN
@@ -86,12 +86,12 @@ def test_a_claim_is_judged_by_the_rule(case: str) -> None:
 @pytest.mark.parametrize("seeds", [2, 3, 5, 21, 200])
 def test_intervals_over_seeds_are_students(seeds: int) -> None:
     values = np.random.default_rng(seeds).normal(size=seeds)
-    found = Spread.of(values.tolist())
+    found = over_seeds(values.tolist())
     low, high = stats.t.interval(0.95, seeds - 1, values.mean(), stats.sem(values))
     assert found.mean == pytest.approx(values.mean())
     exact = 1e-3 if seeds <= 21 else 0.06  # of many, a little wide
-    assert found.half == pytest.approx((high - low) / 2, rel=exact)
-    assert found.half is not None and found.half >= (high - low) / 2 * (1 - 1e-3)
+    assert found.interval == pytest.approx((high - low) / 2, rel=exact)
+    assert found.interval is not None and found.interval >= (high - low) / 2 * (1 - 1e-3)
 
 
 def falling(rate: float, steps: int = 200) -> Curve:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from motiongpt3.evaluation.claims import Measured, Spread
+from motiongpt3.evaluation.claims import Measured, over_seeds
 from motiongpt3.evaluation.figure import Missing
 from motiongpt3.evaluation.model_alone import M2T, T2M
 
@@ -50,8 +50,8 @@ def _intervals(experiment: "Experiment", measured: Measured, axes: Any) -> None:
             figures = [each[figure] for each in measured.get(name, {}).values()]
             known = [value for value in figures if not isinstance(value, Missing)]
             if known:
-                spread = Spread.of(known)
-                place.errorbar(at, spread.mean, spread.half or 0.0, fmt="o", capsize=4)
+                estimate = over_seeds(known)
+                place.errorbar(at, estimate.mean, estimate.interval or 0.0, fmt="o", capsize=4)
         place.set_xticks(range(len(names)), names, rotation=30, ha="right")
         place.set_title(figure)
         place.grid(axis="y", alpha=0.3)

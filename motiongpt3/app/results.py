@@ -12,7 +12,7 @@ import motiongpt3
 from motiongpt3.app.evaluate import TABLE
 from motiongpt3.app.reproduce import MAIN_TASKS, MOST_SEEDS, main_folder
 from motiongpt3.app.reproducing import SPLIT, Bench, cost
-from motiongpt3.evaluation.claims import Finding, Measured, Spread, judged
+from motiongpt3.evaluation.claims import Finding, Measured, judged, over_seeds
 from motiongpt3.evaluation.figure import Figure, Missing
 from motiongpt3.evaluation.model_alone import CODEC, M2T, T2M
 from motiongpt3.evaluation.paper_claims import MAIN
@@ -190,7 +190,7 @@ def _costs(bench: Bench, experiment: "Experiment", done: Measured) -> list[list[
 def _cell(figures: Sequence[Figure]) -> str:
     lacking = [figure for figure in figures if isinstance(figure, Missing)]
     known = [figure for figure in figures if not isinstance(figure, Missing)]
-    return str(lacking[0]) if lacking else str(Spread.of(known))
+    return str(lacking[0]) if lacking else str(over_seeds(known))
 
 
 def _claims(findings: Sequence[Finding]) -> Iterator[str]:

@@ -13,15 +13,12 @@ The interval is Student's and not the 1.96 of tables of replications: replicatio
 nothing of what another seed would have made, and there are few seeds.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from motiongpt3.evaluation.figure import Figure, Missing
-from motiongpt3.evaluation.table import Better
+from motiongpt3.evaluation.table import Better, Estimate
 
 _T = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
@@ -34,31 +31,9 @@ Measured = Mapping[str, Mapping[int, Mapping[str, Figure]]]
 """Figures by the name of the cell, the seed and the name of the figure."""
 
 
-@dataclass(frozen=True)
-class Spread:
-    """The mean of a number over seeds.
-
-    Attributes:
-        half: half the width of the 95 % interval; None for a single seed.
-    """
-
-    mean: float
-    half: float | None
-    seeds: int
-
-    @staticmethod
-    def of(values: Sequence[float]) -> "Spread":
-        """From the value of every seed; at least one."""
-        known, half = np.asarray(values, np.float64), None
-        if len(known) > 1:
-            quantile = _T[min(len(known) - 1, len(_T)) - 1]
-            half = float(quantile * known.std(ddof=1) / math.sqrt(len(known)))
-        return Spread(float(known.mean()), half, len(known))
-
-    def __str__(self) -> str:
-        digits = 3 if abs(self.mean) < 10 else 2 if abs(self.mean) < 100 else 1
-        mean = f"{self.mean:.{digits}f}"
-        return mean if self.half is None else f"{mean} ± {self.half:.{digits}f}"
+def over_seeds(values: Sequence[float]) -> Estimate:
+    """The mean of what every seed gives, one at least, with its interval by Student's t."""
+    return Estimate.of(values, _T[min(max(len(values) - 1, 1), len(_T)) - 1])
 
 
 @dataclass(frozen=True)
@@ -90,7 +65,7 @@ class Finding:
 
     claim: Claim
     verdict: Verdict
-    value: Spread | Missing
+    value: Estimate | Missing
 
 
 def judged(claim: Claim, measured: Measured) -> Finding:
@@ -98,16 +73,16 @@ def judged(claim: Claim, measured: Measured) -> Finding:
     values = _values(claim, measured)
     if isinstance(values, Missing):
         return Finding(claim, "not measured", values)
-    spread = Spread.of(values)
-    return Finding(claim, _verdict(spread, claim.above), spread)
+    estimate = over_seeds(values)
+    return Finding(claim, _verdict(estimate, claim.above), estimate)
 
 
-def _verdict(spread: Spread, above: float) -> Verdict:
-    if spread.half is None:
+def _verdict(estimate: Estimate, above: float) -> Verdict:
+    if estimate.interval is None:
         return "inconclusive"
-    if spread.mean - spread.half > above:
+    if estimate.mean - estimate.interval > above:
         return "reproduced"
-    return "not reproduced" if spread.mean + spread.half < above else "inconclusive"
+    return "not reproduced" if estimate.mean + estimate.interval < above else "inconclusive"
 
 
 def _values(claim: Claim, measured: Measured) -> list[float] | Missing:

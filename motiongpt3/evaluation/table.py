@@ -33,7 +33,7 @@ _CSV = ("row", "figure", "mean", "interval", "replications", "missing")
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean of a figure over replications.
+    """The mean of a figure over replications, or seeds.
 
     Attributes:
         interval: half the width of its 95 % interval; None for a single replication.
@@ -44,10 +44,14 @@ class Estimate:
     replications: int
 
     @staticmethod
-    def of(values: Sequence[float]) -> "Estimate":
-        """The estimate from the figure of every replication."""
+    def of(values: Sequence[float], quantile: float = _Z) -> "Estimate":
+        """The estimate from the figure of every replication.
+
+        Args:
+            quantile: half the interval's width, in standard errors.
+        """
         known = np.asarray(values, np.float64)
-        half = _Z * known.std(ddof=1) / math.sqrt(len(known)) if len(known) > 1 else None
+        half = quantile * known.std(ddof=1) / math.sqrt(len(known)) if len(known) > 1 else None
         return Estimate(float(known.mean()), None if half is None else float(half), len(known))
 
     def __str__(self) -> str:
