@@ -31,7 +31,7 @@ def with_aside(text: str, rng: np.random.Generator) -> str:
         words = _ANYBODY.sub(trade(rng), words)
     if rng.random() < _FILLER:
         parts = words.split(" ")
-        parts.insert(int(rng.integers(len(parts) + 1)), _pick(table["fillers"], rng))
+        parts.insert(int(rng.integers(len(parts) + 1)), pick(table["fillers"], rng))
         words = " ".join(parts)
     if rng.random() < _START:
         words = f"{_filled(table['starts'], rng)} {words}"
@@ -42,14 +42,15 @@ def with_aside(text: str, rng: np.random.Generator) -> str:
 
 def trade(rng: np.random.Generator) -> str:
     """Somebody by what they are: "a baker", "the uncle"."""
-    return f"{_pick(['a', 'the'], rng)} {_pick(_table()['trades'], rng)}"
+    return f"{pick(['a', 'the'], rng)} {pick(_table()['trades'], rng)}"
 
 
 def _filled(patterns: Sequence[str], rng: np.random.Generator) -> str:
-    return _pick(patterns, rng).replace("$", _pick(_table()["things"], rng))
+    return pick(patterns, rng).replace("$", pick(_table()["things"], rng))
 
 
-def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
+def pick(options: Sequence[str], rng: np.random.Generator) -> str:
+    """One of them, each as often as the others."""
     return options[int(rng.integers(len(options)))]
 
 

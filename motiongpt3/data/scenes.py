@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motiongpt3.data.aside import trade
+from motiongpt3.data.aside import pick, trade
 from motiongpt3.data.english import lexicon
 from motiongpt3.errors import CorruptError
 from motiongpt3.formats.toml import read_toml
@@ -36,8 +36,8 @@ class Scene:
         text = [*self.do, *self.say][at]
         if at < len(self.do):
             wrappers = lexicon().table["wrappers"]
-            text = _one_of([*wrappers["you"], *wrappers["other"]], rng).replace("$", text)
-        text = _CHOICE.sub(lambda found: _one_of(found[1].split("|"), rng), text)
+            text = pick([*wrappers["you"], *wrappers["other"]], rng).replace("$", text)
+        text = _CHOICE.sub(lambda found: pick(found[1].split("|"), rng), text)
         return " ".join(text.replace("{who}", _who(rng)).split()).replace(" ,", ",")
 
 
@@ -68,8 +68,4 @@ def _who(rng: np.random.Generator) -> str:
     if rng.random() < _TRADE:
         return trade(rng)
     subjects = lexicon().table["subjects"]
-    return _one_of([*subjects["neutral"], *subjects["male"], *subjects["female"]], rng)
-
-
-def _one_of(options: Sequence[str], rng: np.random.Generator) -> str:
-    return options[int(rng.integers(len(options)))]
+    return pick([*subjects["neutral"], *subjects["male"], *subjects["female"]], rng)
