@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from motiongpt3.errors import InputError
-from motiongpt3.model.diffusion import DiffusionConfig, DiffusionHead, sinusoids
+from motiongpt3.model.denoiser import sinusoids
+from motiongpt3.model.diffusion import DiffusionConfig, DiffusionHead
 from motiongpt3.model.noise import item_generators, seeded
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.schedule import (

@@ -81,7 +81,7 @@ def test_the_language_model_is_the_official_one(model) -> None:
 def test_the_head_and_its_hundred_steps_are_the_official_ones(model, monkeypatch) -> None:
     head, told = model.network.heads.diffusion, hidden(model)
     condition = head.pool(told)
-    noise = head.denoiser(drawn("noisy", 1, 256), torch.tensor([500]), condition)
+    noise = head.said(drawn("noisy", 1, 256), torch.tensor([500]), condition)
     agrees(noise[0, :16], "epsilon")
     feed = iter([drawn("start", 1, 256)[0], *drawn("steps", 100, 1, 256)[:, 0]])
     monkeypatch.setattr(diffusion.torch, "randn", lambda *_, **__: next(feed))

@@ -7,29 +7,29 @@ Shapes: N motions, K slots per motion, D width of the language model, Z size of 
 of the denoiser.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from motiongpt3.errors import InputError
+from motiongpt3.model.denoiser import Ahead, Denoiser, Modulations
 from motiongpt3.model.noise import noise_rows
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.schedule import (
+    Clean,
     Prediction,
     linear_alpha_bar,
     run_sampler,
     straight_alpha_bar,
     to_clean,
     training_target,
+    visited_levels,
 )
 
-TIME_SIZE = 256
-"""Sines and cosines that describe a noise level."""
+_Gaussians = tuple[Float[Tensor, "#N Z"], Float[Tensor, "#N Z"]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class DiffusionHead(nn.Module):
         super().__init__()
         self.config = config
         self.pool = SlotPooling(config)
-        self.denoiser = Denoiser(config)
+        self.denoiser = Denoiser(config.latent, config.width, config.depth)
         self.nothing = nn.Parameter(torch.zeros(config.slots, config.condition))
         """Stands in for the hidden states where the head must draw without being told what."""
         alpha_bar = (
@@ -138,7 +138,7 @@ class DiffusionHead(nn.Module):
         dropped = torch.cat(chances).to(latents.device) < c.drop_condition
         keep = self.alpha_bar[t, None]
         noisy = keep.sqrt() * latents + (1 - keep).sqrt() * noise
-        said = self._said(noisy, t, torch.where(dropped, conditions[-1], told))
+        said = self.said(noisy, t, torch.where(dropped, conditions[-1], told))
         error = (said - training_target(c.prediction, latents, noise, keep)) ** 2
         if c.evenness:
             # What the network's output, one standard deviation of what x leaves open, does to v.
@@ -173,42 +173,63 @@ class DiffusionHead(nn.Module):
         """
         if len(generators) != len(hidden):
             raise ValueError(f"{len(generators)} generators for {len(hidden)} motions")
-        scale = 1.0 if sampling.guidance is None else sampling.guidance
+        if not len(hidden):
+            return hidden.new_zeros(0, self.config.latent)
         heat = 1.0 if sampling.temperature is None else sampling.temperature
-        condition = self.pool(hidden)
-        without = self.pool(self.nothing[None]).expand_as(condition)
-        both = torch.cat([condition, without])
-
-        def clean(x: Float[Tensor, "N Z"], t: int) -> Float[Tensor, "N Z"]:
-            level = torch.tensor([t], device=x.device)
-            if scale == 1 or t < (sampling.guided_from or 0):
-                said = self._said(x, level, condition)
-            else:
-                told, untold = self._said(torch.cat([x, x]), level, both).chunk(2)
-                said = untold + scale * (told - untold)
-            return to_clean(self.config.prediction, said, x, self.levels[t])
 
         def noise() -> Float[Tensor, "N Z"]:
             return heat * noise_rows(generators, (self.config.latent,), hidden)
 
-        if not len(hidden):
-            return hidden.new_zeros(0, self.config.latent)
-        return run_sampler(clean, noise(), self.levels, sampling, noise)
+        return run_sampler(self._guesses(hidden, sampling), noise(), self.levels, sampling, noise)
 
-    def _said(
+    def _guesses(self, hidden: Float[Tensor, "N K D"], sampling: Sampling) -> Clean:
+        """The guided guess of the clean latents, for a sampler to ask level after level."""
+        scale = 1.0 if sampling.guidance is None else sampling.guidance
+        levels = visited_levels(self.levels, sampling)
+        guided = [t for t in levels if scale != 1 and t >= (sampling.guided_from or 0)]
+        told, untold = self.pool(hidden), self.pool(self.nothing[None])
+        ahead = Ahead(self.denoiser, [t for t in levels if t not in guided], told)
+        ahead_both = Ahead(self.denoiser, guided, told, untold)
+        gaussians = self._gaussians(told)
+        gaussians_both = self._gaussians(torch.cat([told, untold.expand_as(told)]))
+
+        def clean(x: Float[Tensor, "N Z"], t: int) -> Float[Tensor, "N Z"]:
+            level = torch.tensor([t], device=x.device)
+            if t in guided:
+                said = self._said(torch.cat([x, x]), level, ahead_both(t), gaussians_both)
+                with_, without = said.chunk(2)
+                said = without + scale * (with_ - without)
+            else:
+                said = self._said(x, level, ahead(t), gaussians)
+            return to_clean(self.config.prediction, said, x, self.levels[t])
+
+        return clean
+
+    def said(
         self, x: Float[Tensor, "N Z"], t: Int[Tensor, " n"], condition: Float[Tensor, "N W"]
     ) -> Float[Tensor, "N Z"]:
-        """The prediction about noisy latents, `t` as for the denoiser.
+        """The prediction about noisy latents; `t` holds a noise level each, or one for all."""
+        modulations = self.denoiser.modulations(t, condition)
+        return self._said(x, t, modulations, self._gaussians(condition))
+
+    def _said(
+        self,
+        x: Float[Tensor, "N Z"],
+        t: Int[Tensor, " n"],
+        modulations: Modulations,
+        gaussians: _Gaussians | None,
+    ) -> Float[Tensor, "N Z"]:
+        """The prediction, given what its condition makes of the norms and of the Gaussian start.
 
         With a Gaussian start the network's output moves the clean guess by standard deviations of
         what x leaves open: the preconditioning of Karras et al. 2022, for every component apart.
         """
-        if not self.config.gaussian_start:
-            return self.denoiser(x, t, condition)
+        if gaussians is None:
+            return self.denoiser(x, modulations)
         keep = self.alpha_bar[t, None]
-        middle, spread = self._gaussians(condition)
+        middle, spread = gaussians
         x_seen = x / (keep * self.spread**2 + 1 - keep).sqrt()
-        moved = self.denoiser(x_seen, t, condition)
+        moved = self.denoiser(x_seen, modulations)
         variance = keep * spread**2 + 1 - keep
         open_ = ((1 - keep) / variance).sqrt() * spread
         guess = (keep.sqrt() * spread**2 * x + (1 - keep) * middle) / variance
@@ -216,10 +237,11 @@ class DiffusionHead(nn.Module):
         noise = (x - keep.sqrt() * clean) / (1 - keep).sqrt()
         return training_target(self.config.prediction, clean, noise, keep)
 
-    def _gaussians(
-        self, condition: Float[Tensor, "N W"]
-    ) -> tuple[Float[Tensor, "#N Z"], Float[Tensor, "#N Z"]]:
-        """Middle and spread of the latents' components: of all latents, or of what is told."""
+    def _gaussians(self, condition: Float[Tensor, "N W"]) -> _Gaussians | None:
+        """Middle and spread of the latents' components: of all latents, or of what is told; None
+        without a Gaussian start."""
+        if not self.config.gaussian_start:
+            return None
         if not self.config.told_start:
             return torch.zeros_like(self.spread)[None], self.spread[None]
         middle, narrower = self.told(condition).float().chunk(2, -1)
@@ -247,49 +269,3 @@ class SlotPooling(nn.Module):
         x = torch.cat([self.query.expand(len(hidden), 1, -1), hidden], 1)
         x = self.encoder(x + self.position[: x.shape[1]])
         return self.out(x[:, 0])
-
-
-class Denoiser(nn.Module):
-    """Residual MLP modulated by noise level and condition (MAR's, with PyTorch's own init)."""
-
-    def __init__(self, c: DiffusionConfig):
-        super().__init__()
-        W = c.width
-        self.into = nn.Linear(c.latent, W)
-        self.time = nn.Sequential(nn.Linear(TIME_SIZE, W), nn.SiLU(), nn.Linear(W, W))
-        self.blocks = nn.ModuleList(ModulatedMLP(W) for _ in range(c.depth))
-        self.norm = nn.LayerNorm(W, eps=1e-6, elementwise_affine=False)
-        self.modulation = nn.Linear(W, 2 * W)
-        self.out = nn.Linear(W, c.latent)
-
-    def forward(
-        self, x: Float[Tensor, "N Z"], t: Int[Tensor, " n"], condition: Float[Tensor, "N W"]
-    ) -> Float[Tensor, "N Z"]:
-        """`t` holds one noise level per latent, or a single one for all."""
-        y = F.silu(self.time(sinusoids(t).to(x.dtype)) + condition)
-        x = self.into(x)
-        for block in self.blocks:
-            x = block(x, y)
-        shift, scale = self.modulation(y).chunk(2, -1)
-        return self.out(self.norm(x) * (1 + scale) + shift)
-
-
-class ModulatedMLP(nn.Module):
-    """A residual MLP whose norm is shifted, scaled and gated by `y`."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.modulation = nn.Linear(width, 3 * width)
-
-    def forward(self, x: Float[Tensor, "N W"], y: Float[Tensor, "N W"]) -> Float[Tensor, "N W"]:
-        shift, scale, gate = self.modulation(y).chunk(3, -1)
-        return x + gate * self.mlp(self.norm(x) * (1 + scale) + shift)
-
-
-def sinusoids(t: Int[Tensor, " n"]) -> Float[Tensor, "n size"]:
-    """Noise levels as cosines and sines of falling frequency."""
-    half = torch.arange(TIME_SIZE // 2, dtype=torch.float32, device=t.device) / (TIME_SIZE // 2)
-    angles = t[:, None].float() * torch.exp(-math.log(10000) * half)
-    return torch.cat([angles.cos(), angles.sin()], -1)
