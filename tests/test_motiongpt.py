@@ -10,6 +10,7 @@ from people import person
 import motiongpt3
 from motiongpt3 import Motion, Sampling
 from motiongpt3.errors import InputError
+from motiongpt3.model.loading import read_bundle
 from motiongpt3.motion import rotation
 from motiongpt3.motion.skeleton import KIT
 
@@ -214,8 +215,9 @@ def test_what_cannot_be_done_is_refused_with_the_reason(model, ask, said: str) -
         ask(model)
 
 
-def test_parameters_are_counted(model) -> None:
-    parts = (model.network, model.codec.vae)
+def test_parameters_are_counted(model, tmp_path_factory) -> None:
+    bundle = read_bundle(trained_once(tmp_path_factory.getbasetemp() / "tiny") / "model")
+    parts = (bundle.network, bundle.vae)
     assert model.parameters == sum(p.numel() for part in parts for p in part.parameters())
 
 

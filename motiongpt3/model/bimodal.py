@@ -162,7 +162,7 @@ class Bimodal(nn.Module):
         sampling: Sampling,
     ) -> Codes:
         """Codes of the motions, of so many frames each, that answer prompts ending in `<som>`."""
-        cache, _ = self.read(prompt, told)
+        cache, _ = self._read(prompt, told)
 
         def advance(x: Float[Tensor, "B t D"]) -> Float[Tensor, "B t D"]:
             modality = torch.full(x.shape[:2], MOTION, device=x.device)
@@ -206,11 +206,14 @@ class Bimodal(nn.Module):
 
     def read(self, prompt: Tokens, told: Codes) -> tuple[KVCache, Float[Tensor, "B V"]]:
         """Read prompts once: what later tokens need of them, and the scores of the next token."""
-        cache = KVCache()
-        x = self._embed(prompt, told)
-        hidden = self.gpt(x, prompt.modality, None, cache, prompt.valid)
+        cache, hidden = self._read(prompt, told)
         last = prompt.valid.sum(1) - 1
         return cache, self.gpt.logits(hidden[torch.arange(len(last)), last])
+
+    def _read(self, prompt: Tokens, told: Codes) -> tuple[KVCache, Float[Tensor, "B T D"]]:
+        cache = KVCache()
+        x = self._embed(prompt, told)
+        return cache, self.gpt(x, prompt.modality, None, cache, prompt.valid)
 
     def next_logits(self, ids: Int[Tensor, "B T"], cache: KVCache) -> Float[Tensor, "B V"]:
         """Append text tokens and score what follows the last of them."""

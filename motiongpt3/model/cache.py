@@ -1,7 +1,7 @@
 """What the language model remembers of tokens already read, and who may attend to whom.
 
-Shapes: B batch, T new tokens, S cached tokens and, in masks, all tokens attended to, H heads,
-d width of a head, R rows of a batch.
+Shapes: B batch, T new tokens, S cached tokens and, in masks, all tokens attended to, C places in
+storage, H heads, d width of a head, R rows of a batch.
 """
 
 from dataclasses import dataclass, field
@@ -10,18 +10,22 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+_ROOM = 32
+"""Places for tokens to come, at least, whenever storage is outgrown."""
+
 
 @dataclass
 class KVCache:
     """Keys and values of the tokens already read, so that continuing does not read them again.
 
     Start from `KVCache()` and hand it to every `GPT.forward` of one continued sequence: the new
-    tokens are appended to it in place.
+    tokens are appended to it in place, into storage that has room for more. Where gradients flow,
+    which do not pass through shared storage, they are put into storage of their own.
     """
 
-    keys: list[Float[Tensor, "B H S d"]] = field(default_factory=list)
-    """One per layer."""
-    values: list[Float[Tensor, "B H S d"]] = field(default_factory=list)
+    keys: list[Float[Tensor, "B H C d"]] = field(default_factory=list)
+    """One per layer; the first S of the C places are filled."""
+    values: list[Float[Tensor, "B H C d"]] = field(default_factory=list)
     modality: Int[Tensor, "B S"] | None = None
     valid: Bool[Tensor, "B S"] | None = None
     """False at padding, which is never attended to."""
@@ -36,10 +40,10 @@ class KVCache:
         if layer == len(self.keys):
             self.keys.append(k)
             self.values.append(v)
-        else:
-            self.keys[layer] = torch.cat([self.keys[layer], k], 2)
-            self.values[layer] = torch.cat([self.values[layer], v], 2)
-        return self.keys[layer], self.values[layer]
+            return k, v
+        self.keys[layer], k = _appended(self.keys[layer], len(self), k)
+        self.values[layer], v = _appended(self.values[layer], len(self), v)
+        return k, v
 
     def append_tokens(self, modality: Int[Tensor, "B T"], valid: Bool[Tensor, "B T"]) -> None:
         """Note what the new tokens are, once all layers have stored theirs."""
@@ -52,8 +56,8 @@ class KVCache:
     def select(self, rows: Int[Tensor, " R"]) -> "KVCache":
         """A new cache with these rows, which may leave some out or repeat some."""
         return KVCache(
-            [k.index_select(0, rows) for k in self.keys],
-            [v.index_select(0, rows) for v in self.values],
+            [k[:, :, : len(self)].index_select(0, rows) for k in self.keys],
+            [v[:, :, : len(self)].index_select(0, rows) for v in self.values],
             None if self.modality is None else self.modality.index_select(0, rows),
             None if self.valid is None else self.valid.index_select(0, rows),
         )
@@ -64,6 +68,23 @@ class KVCache:
             return KVCache()
         rows = torch.arange(len(self.valid), device=self.valid.device)
         return self.select(rows.repeat_interleave(n))
+
+
+def _appended(
+    storage: Float[Tensor, "B H C d"], filled: int, new: Float[Tensor, "B H T d"]
+) -> tuple[Float[Tensor, "B H _ d"], Float[Tensor, "B H S d"]]:
+    """Storage with new tokens after those that fill it, and its filled part."""
+    if torch.is_grad_enabled():
+        storage = torch.cat([storage[:, :, :filled], new], 2)
+        return storage, storage
+    end = filled + new.shape[2]
+    if end > storage.shape[2]:
+        batch, heads, _, width = storage.shape
+        larger = storage.new_empty(batch, heads, end + max(_ROOM, end // 2), width)
+        larger[:, :, :filled] = storage[:, :, :filled]
+        storage = larger
+    storage[:, :, filled:end] = new
+    return storage, storage[:, :, :end]
 
 
 def attention_mask(

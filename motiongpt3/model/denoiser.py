@@ -9,6 +9,7 @@ modulations of a layer.
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +39,8 @@ class Denoiser(nn.Module):
     def modulations(self, t: Int[Tensor, " n"], condition: Float[Tensor, "n W"]) -> Modulations:
         """`t` and `condition` hold one noise level and one condition per latent, or one for all."""
         y = F.silu(self.time(sinusoids(t).to(condition.dtype)) + condition)
-        return [*(block.modulation(y) for block in self.blocks), self.modulation(y)]
+        layers = [cast(ModulatedMLP, block).modulation for block in self.blocks]
+        return [layer(y) for layer in (*layers, self.modulation)]
 
     def forward(self, x: Float[Tensor, "N Z"], modulations: Modulations) -> Float[Tensor, "N Z"]:
         x = self.into(x)

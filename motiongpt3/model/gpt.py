@@ -149,6 +149,8 @@ class GPT(nn.Module):
         self.control = nn.Embedding(CONTROL_IDS, config.width)
         """`<som>` and `<eom>`: apart, because they are learned while the text branch is frozen."""
         self.wpe = nn.Embedding(config.context, config.width)
+        self.words: nn.Module | None = None
+        """The word table as a layer of its own, where it is packed (`model.packing`)."""
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.layers))
         self.norm = PerBranch(config.branches, lambda: nn.LayerNorm(config.width, eps=1e-5))
         self.apply(init_gpt2)
@@ -216,8 +218,8 @@ class GPT(nn.Module):
 
     def logits(self, hidden: Float[Tensor, "... D"]) -> Float[Tensor, "... V"]:
         """Scores of the next text token; the output layer is the embedding tables themselves."""
-        tables = (self.wte.weight, self.control.weight)
-        return torch.cat([F.linear(hidden, table) for table in tables], -1)
+        words = self.words(hidden) if self.words else F.linear(hidden, self.wte.weight)
+        return torch.cat([words, F.linear(hidden, self.control.weight)], -1)
 
     def branch(self, modality: int) -> list[nn.Parameter]:
         """The weights tokens of this modality pass through: what a stage freezes.

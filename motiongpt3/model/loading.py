@@ -11,13 +11,18 @@ from motiongpt3.model.checkpoint import SHIPPED, Bundle, load_bundle
 from motiongpt3.model.gpt2 import from_hub
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.official import Compat, read_official
+from motiongpt3.model.packing import Precision
 
 RELEASE = "motiongpt3.ckpt"
 """Name of the released file."""
 
 
 def load(
-    path: str | Path | None = None, device: str = "cpu", *, compat: Compat | None = None
+    path: str | Path | None = None,
+    device: str = "cpu",
+    *,
+    compat: Compat | None = None,
+    precision: Precision = "fp32",
 ) -> MotionGPT:
     """A model ready to use.
 
@@ -28,19 +33,25 @@ def load(
         device: "cpu", "cuda" or "mps".
         compat: "official" asks and samples as the official evaluation does, prompts, separators
             and 100 DDPM steps included; for the official release only.
+        precision: of the products on a CPU. Less than fp32 is faster and less exact; what it
+            changes is in docs/performance.md.
 
     Raises:
         InputError: when there is no such model or device.
         CorruptError: when a file of the model is damaged.
+        ResourceError: for a precision that this CPU has no instructions for.
     """
     _check_device(device)
+    if device != "cpu" and precision != "fp32":
+        raise InputError(f"{precision} on {device}", where="precision", hint="fp32, or the CPU")
     if path is None and not SHIPPED.is_dir():
         raise InputError(
             "this version ships without a trained model",
             where="model",
             hint="train one with `motiongpt3 train nano` and name its folder",
         )
-    return MotionGPT(read_bundle(SHIPPED if path is None else path, compat), device)
+    bundle = read_bundle(SHIPPED if path is None else path, compat)
+    return MotionGPT(bundle, device, precision if device == "cpu" else None)
 
 
 def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:

@@ -21,6 +21,7 @@ from motiongpt3.model.maker import (
     check_length,
     checked_samples,
 )
+from motiongpt3.model.packing import Precision, pack
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Turn
 from motiongpt3.motion.motion import Motion
@@ -35,11 +36,19 @@ _How = tuple[int, int, Sampling | None]
 class MotionGPT:
     """Text to motion, motion to text, prediction and in-betweening in one model."""
 
-    def __init__(self, bundle: Bundle, device: str = "cpu"):
+    def __init__(self, bundle: Bundle, device: str = "cpu", precision: Precision | None = None):
+        """With a precision the weights are packed for this CPU (`model.packing`), and the bundle
+        cannot be trained or saved any more."""
         self.card: Mapping[str, Any] = bundle.card
+        parts = (bundle.network, bundle.vae)
+        self.parameters = sum(p.numel() for part in parts for p in part.parameters())
+        """Number of weights, those of the VAE included."""
         self.network = bundle.network.to(device).eval()
         self.tokenizer = bundle.tokenizer
         self.codec = Codec(bundle, device)
+        if precision is not None:
+            for part in parts:
+                pack(part, precision)
         self.conventions = Conventions(**self.card.get("conventions", {}))
         self.templates = Templates.load(TEMPLATES.with_name(self.conventions.templates))
         self.packer = Packer(
@@ -50,12 +59,6 @@ class MotionGPT:
         self.lengths = LengthReader(
             self.network, self.tokenizer, self.packer, self.templates, longest
         )
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights, those of the VAE included."""
-        parts = (self.network, self.codec.vae)
-        return sum(p.numel() for part in parts for p in part.parameters())
 
     def generate(
         self,
