@@ -81,10 +81,9 @@ class Row:
 
 
 def generated(
-    classes: Sequence[Asked], model: Any, seeds: int, seconds: float | None, guidance: float | None
+    classes: Sequence[Asked], model: Any, seeds: int, seconds: float | None, sampling: Sampling
 ) -> Motions:
     """What the model makes of every prompt with every seed."""
-    sampling = Sampling(guidance=guidance)
     motions: dict[str, list[Moved]] = defaultdict(list)
     jobs = [
         (asked, seed, first)
@@ -251,7 +250,8 @@ def judged(chosen: argparse.Namespace, classes: Sequence[Asked]) -> Motions:
 
     model = motiongpt3.load(chosen.model) if chosen.model else motiongpt3.load()
     if not chosen.rebuilt:
-        return generated(classes, model, chosen.seeds, chosen.seconds, chosen.guidance)
+        sampling = Sampling(guidance=chosen.guidance)
+        return generated(classes, model, chosen.seeds, chosen.seconds, sampling)
     return rebuilt(captured(classes, list(track(real_clips(), "reading", total=5224))), model)
 
 

@@ -4,7 +4,6 @@ import json
 import shlex
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,7 @@ class StandIn:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn()
-    monkeypatch.setitem(motiongpt3.__dict__, "load", lambda path, device: stand_in)
+    monkeypatch.setitem(motiongpt3.__dict__, "load", lambda path, device, precision: stand_in)
     return stand_in
 
 
@@ -185,7 +184,7 @@ def test_doctor_reports_a_model_and_its_licence(
 def test_doctor_reports_a_damaged_checkpoint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(path: str | None, device: str) -> None:
+    def refuse(path: str | None, device: str, precision: str) -> None:
         raise motiongpt3.CorruptError("differs from its manifest", where="vae.safetensors")
 
     monkeypatch.setitem(motiongpt3.__dict__, "load", refuse)
@@ -195,27 +194,27 @@ def test_doctor_reports_a_damaged_checkpoint(
     assert shown.err == "error: vae.safetensors: differs from its manifest\n"
 
 
-def test_bench_measures(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Quick(StandIn):
-        def generate(self, text: str, seconds: float | None, **options: Any) -> Any:
-            return standing()
-
-        def caption(self, motions: Any) -> Any:
-            return ""
-
-    monkeypatch.setitem(motiongpt3.__dict__, "load", lambda path, device: Quick())
-    assert bench.measure_here(time.perf_counter(), None, "cpu", 2) == 0
+def test_bench_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bench", "--repeats", 1, "--json") == 0
     values = json.loads(capsys.readouterr().out)
     assert {figure.key for figure in bench.FIGURES} <= set(values)
-    assert 0 <= values["generate_seconds"] < 1 and values["peak_gigabytes"] > 0.01
+    parts = {name: {p["name"] for p in own} for name, own in values["parts"].items()}
+    assert {"tokenise", "prefill", "slots", "head", "decode", "joints"} <= parts["generate"]
+    assert {"encode", "prefill", "tokens"} <= parts["caption"] and "head" not in parts["caption"]
+    floors = [p["floor_seconds"] for p in values["parts"]["generate"] if p["name"] == "head"]
+    assert floors[0] > 0 and values["machine"]["gflops"] > 1
+    whole = sum(p["seconds"] for p in values["parts"]["generate"])
+    assert whole == pytest.approx(values["generate_seconds"], rel=2, abs=0.1)
+    assert run("bench", "--against-precision", "int8", "--repeats", 1) == 0
+    assert "second / first" in capsys.readouterr().out
+    assert run("bench", "--against-precision", "fp32") == 2
+    assert "compared with itself" in capsys.readouterr().err
 
 
 def test_interruption_is_not_a_traceback(
     monkeypatch: pytest.MonkeyPatch, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(path: str | None, device: str) -> None:
+    def stop(path: str | None, device: str, precision: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setitem(motiongpt3.__dict__, "load", stop)

@@ -18,7 +18,14 @@ from motiongpt3.app.cli_evaluate import add_evaluate
 from motiongpt3.app.cli_judge import add_train_evaluator
 from motiongpt3.app.cli_learn import add_data, add_report, add_train
 from motiongpt3.app.cli_reproduce import add_reproduce
-from motiongpt3.app.parser import Commands, Parser, add_model, command, overview
+from motiongpt3.app.parser import (
+    PRECISIONS,
+    Commands,
+    Parser,
+    add_model,
+    command,
+    overview,
+)
 from motiongpt3.app.show import say_error
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
 from motiongpt3.model.sampling import Sampler
@@ -210,5 +217,9 @@ def _bench(group: Commands) -> None:
         type=arguments.number("--repeats", 1, 1000, int),
         default=5,
         help="how often each is timed; the median is shown (default 5)",
+    )
+    parser.add_argument("--against", metavar="PATH", help="compare with this checkpoint, in turns")
+    parser.add_argument(
+        "--against-precision", choices=PRECISIONS, help="or with this precision, likewise"
     )
     add_model(parser)

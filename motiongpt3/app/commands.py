@@ -112,7 +112,7 @@ def _read(path: Path) -> "Motion":
 
 def _load(options: Namespace) -> Any:
     with working("loading the model"):
-        return motiongpt3.load(options.model, device=options.device)
+        return motiongpt3.load(options.model, device=options.device, precision=options.precision)
 
 
 def _deliver(options: Namespace, motions: Sequence["Motion"], model: Any, took: float) -> int:

@@ -15,6 +15,8 @@ from motiongpt3.errors import InputError, MotionGPTError
 if TYPE_CHECKING:
     import torch
 
+    from motiongpt3.model.packing import Precision
+
 _SIZE = 1024
 """Side of the matrices whose product is timed."""
 
@@ -27,7 +29,7 @@ def doctor(options: Namespace) -> int:
         facts["torch"], facts["speed"] = _torch(), _speed()
         facts["libraries"], facts["ffmpeg"] = _libraries(), _ffmpeg()
         try:
-            facts.update(_model(options.model, options.device))
+            facts.update(_model(options.model, options.device, options.precision))
         except MotionGPTError as error:
             facts["model"], problem = "cannot be used", error
         facts["data"] = _data()
@@ -96,9 +98,9 @@ def _ffmpeg() -> str:
         return "missing: mp4 cannot be written (install ffmpeg)"
 
 
-def _model(path: str | None, device: str) -> dict[str, str]:
+def _model(path: str | None, device: str, precision: "Precision") -> dict[str, str]:
     """Loading compares every file with the manifest; the card names licence and sources."""
-    model = motiongpt3.load(path, device=device)
+    model = motiongpt3.load(path, device=device, precision=precision)
     card, millions = model.card, model.parameters / 1e6
     return {
         "model": f"{card.get('name', 'unnamed')}, {millions:.1f} M weights, files as in manifest",

@@ -14,6 +14,8 @@ class Parser(argparse.ArgumentParser):
         raise InputError(message, hint=f"see {self.prog} --help")
 
 
+PRECISIONS = ("fp32", "bf16", "int8")
+"""Those of `model.packing`, which is too slow to ask."""
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
@@ -45,11 +47,17 @@ def command(
 
 
 def add_model(parser: Parser) -> None:
-    """Which model, and where it runs."""
+    """Which model, where it runs, and how exactly."""
     parser.add_argument(
         "--model", metavar="PATH", help="a checkpoint (default: the one in the package)"
     )
     add_device(parser)
+    parser.add_argument(
+        "--precision",
+        default="fp32",
+        choices=PRECISIONS,
+        help="less is faster and less exact (default: fp32)",
+    )
 
 
 def add_device(parser: Parser) -> None:

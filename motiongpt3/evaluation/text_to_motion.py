@@ -46,6 +46,7 @@ from motiongpt3.evaluation.physics import skate
 from motiongpt3.evaluation.table import Column, Rows
 from motiongpt3.model.maker import Request
 from motiongpt3.model.motiongpt import MotionGPT
+from motiongpt3.model.sampling import Sampling
 from motiongpt3.motion.features import features_to_joints
 
 MODALITY = Column("MModality", "real", "Distribution")
@@ -72,10 +73,15 @@ class TextToMotion:
     )  # fmt: skip
 
     def __init__(
-        self, model: MotionGPT, held: HeldOut, judge: Judge, sizes: ModalitySizes | None = None
+        self,
+        model: MotionGPT,
+        held: HeldOut,
+        judge: Judge,
+        sizes: ModalitySizes | None = None,
+        sampling: Sampling | None = None,
     ):
         self.model, self.held, self.judge = model, held, judge
-        self.sizes = sizes or ModalitySizes()
+        self.sizes, self.sampling = sizes or ModalitySizes(), sampling
         self._seconds: dict[str, float] = {}
 
     @cached_property
@@ -129,7 +135,7 @@ class TextToMotion:
             Request(maker.turn(Task.TEXT_TO_MOTION, count / fps, caption), (), count, at)
             for at, (caption, count) in enumerate(zip(captions, frames, strict=True))
         ]
-        return maker.make(requests, seed, None)
+        return maker.make(requests, seed, self.sampling)
 
     def told(self, seed: int) -> dict[str, Figure]:
         """What an evaluator gives of the row that is told each clip's length, and nothing else."""

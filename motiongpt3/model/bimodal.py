@@ -6,6 +6,7 @@ motion codec makes of motions (`model.heads`), one row each.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -162,13 +163,13 @@ class Bimodal(nn.Module):
         sampling: Sampling,
     ) -> Codes:
         """Codes of the motions, of so many frames each, that answer prompts ending in `<som>`."""
-        cache, _ = self._read(prompt, told)
+        cache, _ = self.prefill(prompt, told)
+        return self.heads.make(partial(self.advance, cache), frames, generators, sampling)
 
-        def advance(x: Float[Tensor, "B t D"]) -> Float[Tensor, "B t D"]:
-            modality = torch.full(x.shape[:2], MOTION, device=x.device)
-            return self.gpt(x, modality, None, cache)
-
-        return self.heads.make(advance, frames, generators, sampling)
+    def advance(self, cache: KVCache, x: Float[Tensor, "B t D"]) -> Float[Tensor, "B t D"]:
+        """Append embeddings of motion tokens; their hidden states."""
+        modality = torch.full(x.shape[:2], MOTION, device=x.device)
+        return self.gpt(x, modality, None, cache)
 
     @torch.no_grad()
     def write_text(
@@ -206,11 +207,12 @@ class Bimodal(nn.Module):
 
     def read(self, prompt: Tokens, told: Codes) -> tuple[KVCache, Float[Tensor, "B V"]]:
         """Read prompts once: what later tokens need of them, and the scores of the next token."""
-        cache, hidden = self._read(prompt, told)
+        cache, hidden = self.prefill(prompt, told)
         last = prompt.valid.sum(1) - 1
         return cache, self.gpt.logits(hidden[torch.arange(len(last)), last])
 
-    def _read(self, prompt: Tokens, told: Codes) -> tuple[KVCache, Float[Tensor, "B T D"]]:
+    def prefill(self, prompt: Tokens, told: Codes) -> tuple[KVCache, Float[Tensor, "B T D"]]:
+        """Hidden states of prompts, and what later tokens need of them."""
         cache = KVCache()
         x = self._embed(prompt, told)
         return cache, self.gpt(x, prompt.modality, None, cache, prompt.valid)

@@ -75,10 +75,16 @@ class PackedLinear(nn.Module):
         precision: Literal["fp32", "bf16"],
     ):
         super().__init__()
+        self.size = weight.shape
         self.dtype = torch.float32 if precision == "fp32" else torch.bfloat16
         own = weight.detach().to(self.dtype)
         self.weight = torch.ops.mkldnn._reorder_linear_weight(own, _ROWS)
         self.bias = None if bias is None else bias.detach().to(self.dtype)
+
+    @property
+    def bytes_each(self) -> int:
+        """Of a weight."""
+        return self.dtype.itemsize
 
     def forward(self, x: Float[Tensor, "*n I"]) -> Float[Tensor, "*n O"]:
         y = torch.ops.mkldnn._linear_pointwise(
@@ -91,8 +97,11 @@ class Int8Linear(nn.Module):
     """A linear layer of 8-bit weights, each output with a scale of its own; inputs are rounded to
     8 bits as they come (FBGEMM)."""
 
+    bytes_each = 1
+
     def __init__(self, weight: Float[Tensor, "O I"], bias: Float[Tensor, " O"] | None):
         super().__init__()
+        self.size = weight.shape
         scales = weight.detach().abs().amax(1).clamp(min=1e-12) / 127
         zeros = torch.zeros(len(weight), dtype=torch.long)
         with warnings.catch_warnings():  # quantised tensors are to move to another package

@@ -1,0 +1,132 @@
+"""How many denoising steps are enough? Quality of the motions made in more and fewer steps.
+
+python bench/steps.py [--model PATH] [--split val] [--seeds 3] [--json OUT]
+
+Each row is a sampler and its number of steps: the mean of all verdicts over prompts that are
+captions of the split (bench/semantics.py), retrieval and distance from the split's motions (the
+evaluator of `motiongpt3 evaluate`), and the time of one motion in a batch of 13. The spread over
+seeds is beside each figure. The default was chosen on val: the cheapest row within the noise of
+the best, which is the spread that seeds make of the difference.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from asked import asked_in_captions, read_classes
+from common import ROOT, arguments, open_model, open_set, report, run, table, track
+from semantics import BATCH, generated, pooled, rows_of
+
+from motiongpt3.evaluation.figure import Missing
+from motiongpt3.evaluation.held_out import HeldOut
+from motiongpt3.evaluation.judge import Judge
+from motiongpt3.evaluation.text_to_motion import TextToMotion
+from motiongpt3.model.evaluator import read_evaluator
+from motiongpt3.model.motiongpt import MotionGPT
+from motiongpt3.model.sampling import Sampling
+
+TRIED = (
+    *(Sampling("dpm++", steps) for steps in (2, 3, 4, 5, 6, 8, 10, 15, 20)),
+    *(Sampling("ddim", steps) for steps in (4, 8, 10, 20)),
+    Sampling("ddpm", 100),
+)
+FIGURES = ("verdicts", "R@3", "FID-32", "KID x1000")
+"""Shares of 100, and distances."""
+EVALUATOR = ROOT / "evaluators" / "motion5h-guo"
+Figures = Mapping[str, Sequence[float]]
+"""Of a sampling, one number per seed."""
+
+
+def followed(model: MotionGPT, sampling: Sampling, split: str, seeds: int) -> list[float]:
+    """The mean of all verdicts in percent, of each seed."""
+    classes = asked_in_captions(read_classes(), split, BATCH)
+    motions = generated(classes, model, seeds, None, sampling)
+    means = []
+    for seed in range(seeds):
+        own = {name: [m for m in made if m.key[0] == seed] for name, made in motions.items()}
+        means.append(
+            100 * float(np.mean([row.rate for row in pooled(rows_of(classes, own, None))]))
+        )
+    return means
+
+
+def judged(model: MotionGPT, sampling: Sampling, judge: Judge, seeds: int) -> Figures:
+    """What an evaluator says, of each seed."""
+    experiment = TextToMotion(model, judge.held, judge, sampling=sampling)
+    rows = [experiment.told(seed) for seed in range(seeds)]
+    return {name: [_number(row[name]) for row in rows] for name in FIGURES[1:]}
+
+
+def _number(figure: float | Missing) -> float:
+    return float("nan") if isinstance(figure, Missing) else figure
+
+
+def milliseconds(model: MotionGPT, sampling: Sampling) -> float:
+    """Of one motion of 4 s in a batch, the median of five batches."""
+    times = []
+    for seed in range(6):
+        begun = time.perf_counter()
+        model.generate(["a person walks in a circle"] * BATCH, 4.0, seed=seed, sampling=sampling)
+        times.append(time.perf_counter() - begun)
+    return 1000 * float(np.median(times[1:])) / BATCH
+
+
+def cell(values: Sequence[float], digits: int) -> str:
+    """The mean over seeds and its standard error."""
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    return f"{np.mean(values):.{digits}f} +- {error:.{digits}f}"
+
+
+def cheapest(rows: Mapping[Sampling, Figures]) -> Sampling:
+    """The first sampling whose verdicts and FID-32 are within two standard errors of the best's
+    (of the paired difference over seeds)."""
+    best_verdicts = max(rows.values(), key=lambda row: float(np.mean(row["verdicts"])))
+    best_fid = min(rows.values(), key=lambda row: float(np.mean(row["FID-32"])))
+    for sampling, row in rows.items():
+        behind = np.subtract(best_verdicts["verdicts"], row["verdicts"])
+        farther = np.subtract(row["FID-32"], best_fid["FID-32"])
+        if all(_within_noise(difference) for difference in (behind, farther)):
+            return sampling
+    raise AssertionError("the best is within noise of itself")
+
+
+def _within_noise(difference: np.ndarray) -> bool:
+    error = float(np.std(difference, ddof=1)) / len(difference) ** 0.5
+    return float(np.mean(difference)) <= 2 * error
+
+
+def main() -> None:
+    parser = arguments(__doc__.splitlines()[0])
+    parser.set_defaults(split="val")
+    parser.add_argument("--seeds", type=int, default=3, help="at least 2 (default 3)")
+    options = parser.parse_args()
+    data, model = open_set(options), open_model(options)
+    judge = Judge(read_evaluator(Path(EVALUATOR)), HeldOut(data, options.split))
+    rows: dict[Sampling, Figures] = {}
+    speed: dict[Sampling, float] = {}
+    for sampling in track(TRIED, "sampling"):
+        verdicts = followed(model, sampling, options.split, options.seeds)
+        rows[sampling] = {"verdicts": verdicts} | dict(
+            judged(model, sampling, judge, options.seeds)
+        )
+        speed[sampling] = milliseconds(model, sampling)
+    written = [
+        [
+            f"{sampling.sampler} {sampling.steps}",
+            f"{speed[sampling]:.1f}",
+            *(cell(row[name], 3 if name == "R@3" else 2) for name in FIGURES),
+        ]
+        for sampling, row in rows.items()
+    ]
+    chosen = cheapest({s: rows[s] for s in rows if s.sampler == "dpm++"})
+    tables = [
+        table(("steps", "ms per motion", *FIGURES), written),
+        f"cheapest within noise of the best: {chosen.sampler} {chosen.steps}",
+    ]
+    named = {f"{s.sampler} {s.steps}": dict(row) | {"ms": speed[s]} for s, row in rows.items()}
+    report(options, data, tables, [], {"rows": named})
+
+
+if __name__ == "__main__":
+    run(main)
