@@ -115,7 +115,7 @@ def main() -> None:
     print(table(("steps", "ms per motion", *FIGURES), written))
     usual = {sampling: row for sampling, row in rows.items() if sampling.sampler == "dpm++"}
     enough = [
-        f"by {name}, {cheapest(usual, name, sign).steps} steps of dpm++ are within noise of the best"
+        f"by {name}, {cheapest(usual, name, sign).steps} steps of dpm++ are as good as the best"
         for name, sign in (("verdicts", 1), ("FID-32", -1))
     ]
     named = {f"{s.sampler} {s.steps}": dict(row) | {"ms": speed[s]} for s, row in rows.items()}

@@ -20,11 +20,14 @@ from torch import Tensor, nn
 from typing_extensions import assert_never
 
 from motiongpt3.errors import ResourceError
-from motiongpt3.model.gpt import GPT
+from motiongpt3.model.gpt import GPT, FeedForward
 
 Precision = Literal["fp32", "bf16", "int8"]
-"""fp32: as trained. bf16: products of numbers with 8 significant bits, added up in fp32. int8: each
-output's weights are multiples of one 127th of the largest, inputs are rounded likewise."""
+"""fp32: as trained. bf16: products of numbers with 8 significant bits, added up in fp32. int8: most
+layers of the language model multiply 8-bit numbers, each output's weights being multiples of one
+127th of the largest, and the rest is bf16."""
+_LIKELIEST = 16
+"""Words whose scores are exact whatever the precision."""
 _ROWS = 16
 """Rows that weights are laid out for; the same order serves any number."""
 
@@ -41,15 +44,24 @@ def pack(module: nn.Module, precision: Precision = "fp32") -> None:
         return
     _check(precision)
     module.requires_grad_(False)
-    if isinstance(module, GPT):
-        module.words = packed(module.wte.weight, None, precision)
+    rest: Precision = "bf16" if precision == "int8" else precision
+    for gpt in [part for part in module.modules() if isinstance(part, GPT)]:
+        for part in gpt.modules():
+            if isinstance(part, FeedForward):  # what comes out of a GELU loses most by 8 bits
+                part.register_module("down", packed(part.down.weight, part.down.bias, rest))
+        _replace(gpt, precision)
+        gpt.words = WordScores(gpt.wte.weight, precision)
+    _replace(module, rest)
+
+
+def _replace(module: nn.Module, precision: Precision) -> None:
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Linear):
             setattr(module, name, packed(child.weight, child.bias, precision))
         elif isinstance(child, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)):
             setattr(module, name, PackedTransformerLayer(child, precision))
         else:
-            pack(child, precision)
+            _replace(child, precision)
 
 
 def packed(
@@ -114,6 +126,24 @@ class Int8Linear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*n I"]) -> Float[Tensor, "*n O"]:
         return torch.ops.quantized.linear_dynamic(x, self.packed, False)
+
+
+class WordScores(nn.Module):
+    """The word table as an output layer. With fewer bits, scores of the likeliest words are worked
+    out again in fp32: close ones must not be confused, and few words have to be read for it."""
+
+    def __init__(self, table: Float[Tensor, "V D"], precision: Precision):
+        super().__init__()
+        self.table, self.layer = table.detach(), packed(table, None, precision)
+        self.sure = min(_LIKELIEST, len(table)) if precision != "fp32" else 0
+
+    def forward(self, hidden: Float[Tensor, "*n D"]) -> Float[Tensor, "*n V"]:
+        scores = self.layer(hidden)
+        if not self.sure:
+            return scores
+        words = scores.topk(self.sure, -1).indices
+        exact = (self.table[words] * hidden[..., None, :]).sum(-1)
+        return scores.scatter(-1, words, exact)
 
 
 class PackedTransformerLayer(nn.Module):
