@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 import motiongpt3
 from motiongpt3.evaluation.replications import Identity
-from motiongpt3.library.inputs import Input, fingerprint, parts_of
+from motiongpt3.library.inputs import PART, Input, fingerprint, parts_of
 from motiongpt3.library.parts import Row
 from motiongpt3.library.reading import ReadClip, read_clips
 
@@ -21,11 +21,12 @@ class Captioning:
     clips: tuple[Input, ...]
     model: str | None = None
     device: str = "cpu"
+    part: int = PART
 
     @cached_property
     def parts(self) -> list[tuple[Input, ...]]:
         """The clips that are described together."""
-        return parts_of(self.clips)
+        return parts_of(self.clips, self.part)
 
     @property
     def sizes(self) -> list[int]:
@@ -41,6 +42,7 @@ class Captioning:
             "work": "caption",
             "model": of_model(self.model),
             "inputs": fingerprint(self.clips),
+            "inputs in a part": self.part,
             "version": motiongpt3.__version__,
         }
 

@@ -12,7 +12,7 @@ import motiongpt3
 from motiongpt3.errors import InputError
 from motiongpt3.evaluation.replications import Identity
 from motiongpt3.library.index import Entry, Index, Origin
-from motiongpt3.library.inputs import Input, fingerprint, parts_of
+from motiongpt3.library.inputs import PART, Input, fingerprint, parts_of
 from motiongpt3.library.parts import Row
 from motiongpt3.library.reading import ReadClip, read_clips
 from motiongpt3.library.work import together_or_alone
@@ -25,11 +25,12 @@ class Embedding:
     clips: tuple[Input, ...]
     evaluator: str
     """Its folder, absolute."""
+    part: int = PART
 
     @cached_property
     def parts(self) -> list[tuple[Input, ...]]:
         """The clips that are embedded together."""
-        return parts_of(self.clips)
+        return parts_of(self.clips, self.part)
 
     @property
     def sizes(self) -> list[int]:
@@ -47,6 +48,7 @@ class Embedding:
             "evaluator": judge.name,
             "evaluator hash": judge.hash,
             "inputs": fingerprint(self.clips),
+            "inputs in a part": self.part,
             "version": motiongpt3.__version__,
         }
 

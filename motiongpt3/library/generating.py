@@ -38,12 +38,13 @@ class Generating:
     model: str | None = None
     device: str = "cpu"
     sampling: Sampling | None = None
+    part: int = PART
 
     @cached_property
     def parts(self) -> list[tuple[Prompt, ...]]:
         """The prompts that are made together: of about one length."""
         order = sorted(self.prompts, key=lambda one: (one.seconds or 0, one.number))
-        return [tuple(order[at : at + PART]) for at in range(0, len(order), PART)]
+        return [tuple(order[at : at + self.part]) for at in range(0, len(order), self.part)]
 
     @property
     def sizes(self) -> list[int]:
@@ -60,6 +61,7 @@ class Generating:
         return {
             "work": "generate",
             "model": fingerprint(self.model),
+            "inputs in a part": self.part,
             "prompts": hashlib.sha256(asked).hexdigest(),
             "sampling": how,
             "format": self.suffix,

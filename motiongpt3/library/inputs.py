@@ -15,7 +15,7 @@ from motiongpt3.formats.lines import Lines
 LIST = ".txt"
 """Suffix of a file that names clips, one on a line, from the working folder."""
 PART = 64
-"""Clips of a part: as many as the model reads in one pass."""
+"""Inputs of a part: as many as the model reads, or makes, in one pass."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ def find_clips(sources: Sequence[Path]) -> list[Input]:
     return [found[name] for name in sorted(found)]
 
 
-def parts_of(inputs: Sequence[Input]) -> list[tuple[Input, ...]]:
+def parts_of(inputs: Sequence[Input], size: int = PART) -> list[tuple[Input, ...]]:
     """Parts of clips of about one length, judged by bytes: reading them all first takes too long.
 
     They follow from the inputs alone, so that every run and every engine works on the same parts.
     """
     order = sorted(inputs, key=lambda one: (Path(one.name).suffix.lower(), one.bytes, one.name))
-    return [tuple(order[at : at + PART]) for at in range(0, len(order), PART)]
+    return [tuple(order[at : at + size]) for at in range(0, len(order), size)]
 
 
 def fingerprint(inputs: Sequence[Input]) -> str:

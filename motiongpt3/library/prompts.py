@@ -69,15 +69,17 @@ def _prompt(number: int, row: Mapping[str, Any], seconds: float | None, seed: in
     from motiongpt3.model.maker import check_length, check_seed
     from motiongpt3.model.tokenizer import check_prompt
 
-    text = row.get("text")
+    text = "" if row.get("text") is None else row["text"]
     try:
+        if not isinstance(text, str):
+            raise InputError(f"{str(text)[:40]!r} is no text", where="prompt")
         said, own = row.get("seconds"), row.get("seed")
         length = seconds if said in (None, "") else _number(said, "seconds", float)
         if length is not None:
             check_length(length, 1.0)
         source = seed if own in (None, "") else int(_number(own, "seed", int))
         check_seed(source)
-        return Prompt(number, check_prompt(text if text is not None else ""), length, source)
+        return Prompt(number, check_prompt(text), length, source)
     except InputError as error:
         return Prompt(number, str(text)[:200], error=str(error))
 

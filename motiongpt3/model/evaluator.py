@@ -67,10 +67,13 @@ def observer_of(evaluator: TextMotion) -> Observer:
 def shipped_evaluators() -> list[Path]:
     """The folders of evaluators that come with the project, the one to search with first.
 
+    On val, guo finds 96 of 100 captions among the first ten of a whole split, tmr 90
+    (`bench/search.py`).
+
     Raises:
         InputError: in an installation without them.
     """
-    folders = sorted(EVALUATORS.glob("*/manifest.json"), reverse=True)
+    folders = sorted(EVALUATORS.glob("*/manifest.json"))
     if not folders:
         raise InputError(
             "this installation has no evaluator",
