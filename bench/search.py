@@ -96,7 +96,7 @@ def query_times(evaluator: TextMotion, options: argparse.Namespace) -> Float[np.
     rng = np.random.default_rng(options.seed)
     rows = rng.normal(size=(_ROWS, evaluator.size)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    index = Index(
+    index = Index.of(
         Origin(evaluator.name, evaluator.hash, "."),
         [Entry(str(n), 0, 1) for n in range(_ROWS)],
         rows,

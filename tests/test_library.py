@@ -356,6 +356,21 @@ def test_caption_writes_a_table_and_one_clip_a_sentence(
     )
 
 
+@pytest.mark.slow
+def test_two_processes_of_torchrun_write_one_table(
+    model: Path, clips: Path, rows: list[Row], tmp_path: Path
+) -> None:
+    out = tmp_path / "captions.jsonl"
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    free = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    words = ["-m", "motiongpt3", "caption", str(clips), "-o", str(out), "--model", str(model)]
+    program = [sys.executable, *launch, *free, *words]
+    made = subprocess.run(program, capture_output=True, text=True, timeout=300)
+    assert made.returncode == 0, made.stderr[-3000:]
+    assert made.stdout.count("14 done, 4 skipped") == 1, "one process speaks"
+    assert [row["path"] for row in read_table(out)] == [row["path"] for row in rows]
+
+
 def test_generate_fills_a_folder_once(model: Path, tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "p.txt").write_text("walk\nwave\n")
     words = ["generate", "--prompts", str(tmp_path / "p.txt"), "-o", str(tmp_path / "out")]
@@ -370,6 +385,7 @@ def test_generate_fills_a_folder_once(model: Path, tmp_path: Path, capsys: Any) 
 
 
 REFUSED: Sequence[tuple[list[str], str]] = (
+    (["caption", "."], "is no clip"),
     (["caption", ".", "-o", "t.csv"], "is no table"),
     (["caption", ".", "-o", "nowhere/t.jsonl"], "no such folder"),
     (["caption", "t.txt", "-o", "t.jsonl"], "cannot be read"),

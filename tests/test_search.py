@@ -47,7 +47,7 @@ def index(clips: Path) -> Path:
 
 def made_up(rows: int, width: int = 8, seed: int = 0) -> Index:
     embeddings = np.random.default_rng(seed).normal(size=(rows, width)).astype(np.float32)
-    return Index(ORIGIN, [Entry(f"{n}.npz", 0.0, 1.0) for n in range(rows)], embeddings)
+    return Index.of(ORIGIN, [Entry(f"{n}.npz", 0.0, 1.0) for n in range(rows)], embeddings)
 
 
 def test_embeddings_are_the_evaluators_own(clips: Path, index: Path) -> None:
@@ -95,7 +95,7 @@ def test_nearest_is_what_sorting_all_distances_gives() -> None:
 
 
 def test_what_is_the_same_stays_in_its_order() -> None:
-    index = Index(ORIGIN, made_up(6).entries, np.ones((6, 8), np.float32))
+    index = Index.of(ORIGIN, made_up(6).entries, np.ones((6, 8), np.float32))
     found = index.nearest(np.zeros(8, np.float32), 6)
     assert [one.entry.path for one in found] == [f"{n}.npz" for n in range(6)]
 

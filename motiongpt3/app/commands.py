@@ -37,6 +37,10 @@ def caption(options: Namespace) -> int:
     """Motion to text; with -o a table of all clips of folders and lists."""
     if options.out is not None:
         return library.caption(options)
+    for path in options.clips:
+        if path.is_dir() or path.suffix.lower() == ".txt":
+            hint = "with -o TABLE all its clips are described"
+            raise InputError("is no clip", where=str(path), hint=hint)
     clips = [_read(path) for path in options.clips]
     model = _load(options)
     with working("describing"):

@@ -155,13 +155,22 @@ def _engine(options: Namespace, what: str) -> "Engine":
 
     share = Share.here()
     if options.engine == "local":
-        return Local(share, readers=(options.workers or 1) if what == CLIPS else 0)
+        readers = (options.workers or 1) if what == CLIPS else 0
+        _make_room(readers)
+        return Local(share, readers)
     if share.world > 1:
         raise InputError("torchrun and Ray are two ways", where="--engine ray", hint="take one")
     from motiongpt3.library.on_ray import check_ray
 
     check_ray()
     return OnRay(options.workers, gpus=int(options.device == "cuda"))
+
+
+def _make_room(readers: int) -> None:
+    """Leave processors to what reads: a thread that waits for one holds up all of the model."""
+    import torch
+
+    torch.set_num_threads(max(1, torch.get_num_threads() - readers))
 
 
 def _told(

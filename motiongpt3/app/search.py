@@ -40,7 +40,7 @@ def search(options: Namespace) -> int:
     for one in found:
         say(line(one, captions))
     if out is not None:
-        say(f"{out}  {len(found)} of {len(index.entries)} shown")
+        say(f"{out}  {len(found)} of {len(index.lines)} shown")
     return 0
 
 
@@ -123,8 +123,8 @@ def _say_if_exact(index: "Index") -> None:
     """A large index without its graph is searched row by row."""
     from motiongpt3.library.neighbours import EXACT_UP_TO
 
-    if index.graph is None and len(index.entries) > EXACT_UP_TO:
+    if index.graph is None and len(index.lines) > EXACT_UP_TO:
         say_warning(
-            f"all {len(index.entries)} rows are looked at: faster with "
+            f"all {len(index.lines)} rows are looked at: faster with "
             'pip install "motiongpt3[library]" and embedding again'
         )

@@ -119,4 +119,4 @@ def index_of(rows: Sequence[Row], identity: Identity, clips: str) -> tuple[Index
     embeddings = np.frombuffer(data, np.float32).reshape(len(there), -1)
     entries = [Entry(r["path"], r["start"], r["seconds"], r["text"]) for r in there]
     origin = Origin(str(identity["evaluator"]), str(identity["evaluator hash"]), clips)
-    return Index(origin, entries, embeddings), skipped
+    return Index.of(origin, entries, embeddings), skipped

@@ -10,7 +10,7 @@ Shapes: N windows, D width of an embedding.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,10 +65,28 @@ class Index:
     """A library, embedded."""
 
     origin: Origin
-    entries: Sequence[Entry]
+    lines: Sequence[str]
+    """The entries as JSON: of a million only those that are found are read."""
     embeddings: Float[np.ndarray, "N D"]
     graph: Any = None
     """Of `neighbours`; None where every row is looked at."""
+
+    @staticmethod
+    def of(
+        origin: Origin, entries: Iterable[Entry], embeddings: Float[np.ndarray, "N D"]
+    ) -> "Index":
+        """An index of these entries, a row of embeddings for each."""
+        lines = [json.dumps(asdict(entry), ensure_ascii=False) for entry in entries]
+        return Index(origin, lines, embeddings)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All of them."""
+        return [self.entry(row) for row in range(len(self.lines))]
+
+    def entry(self, row: int) -> Entry:
+        """What a row of embeddings is of."""
+        return Entry(**json.loads(self.lines[row]))
 
     @cached_property
     def _squares(self) -> Float[np.ndarray, " N"]:
@@ -79,10 +97,10 @@ class Index:
 
         Without a graph it is exact: one product of a matrix and a vector.
         """
-        rows = self._rows(text, min(count, len(self.entries)))
+        rows = self._rows(text, min(count, len(self.lines)))
         apart = np.linalg.norm(self.embeddings[rows].astype(np.float64) - text, axis=1)
         order = np.argsort(apart, kind="stable")
-        return [Found(self.entries[rows[at]], float(apart[at])) for at in order]
+        return [Found(self.entry(rows[at]), float(apart[at])) for at in order]
 
     def _rows(self, text: Float[np.ndarray, " D"], count: int) -> Int[np.ndarray, " K"]:
         if self.graph is not None:
@@ -99,11 +117,10 @@ def write_index(folder: Path, index: Index, skipped: Sequence[Mapping[str, str]]
     """
     with atomic_write(folder / "embeddings.npy") as path, open(path, "wb") as file:
         np.save(file, np.asarray(index.embeddings, np.float32))
-    rows = {"clips.jsonl": [asdict(entry) for entry in index.entries], "skipped.jsonl": skipped}
-    for name, lines in rows.items():
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    reasons = [json.dumps(row, ensure_ascii=False) for row in skipped]
+    for name, lines in (("clips.jsonl", index.lines), ("skipped.jsonl", reasons)):
         with atomic_write(folder / name) as path:
-            path.write_text(text, encoding="utf-8")
+            path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     graphed = neighbours.write(folder, index.embeddings)
     sums = {name: digest(folder / name) for name in (*FILES, *graphed)}
     manifest = {"version": VERSION, **asdict(index.origin), "sha256": sums}
@@ -127,13 +144,12 @@ def read_index(folder: Path) -> Index:
                 hint="embed the library again",
             )
     embeddings = np.load(folder / "embeddings.npy")
-    lines = (folder / "clips.jsonl").read_text(encoding="utf-8").split("\n")
-    entries = [Entry(**json.loads(line)) for line in lines if line]
-    if len(entries) != len(embeddings):
+    lines = (folder / "clips.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    if len(lines) != len(embeddings):
         raise CorruptError("files do not go together", where=str(folder))
     graph = neighbours.read(folder) if neighbours.FILE in manifest["sha256"] else None
     origin = Origin(*(str(manifest[name]) for name in ("evaluator", "hash", "clips")))
-    return Index(origin, entries, embeddings, graph)
+    return Index(origin, lines, embeddings, graph)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
