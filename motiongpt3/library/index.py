@@ -100,7 +100,7 @@ class Index:
         rows = self._rows(text, min(count, len(self.lines)))
         apart = np.linalg.norm(self.embeddings[rows].astype(np.float64) - text, axis=1)
         order = np.argsort(apart, kind="stable")
-        return [Found(self.entry(rows[at]), float(apart[at])) for at in order]
+        return [Found(self.entry(int(rows[at])), float(apart[at])) for at in order]
 
     def _rows(self, text: Float[np.ndarray, " D"], count: int) -> Int[np.ndarray, " K"]:
         if self.graph is not None:
