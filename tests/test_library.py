@@ -390,7 +390,7 @@ REFUSED: Sequence[tuple[list[str], str]] = (
     (["caption", ".", "-o", "nowhere/t.jsonl"], "no such folder"),
     (["caption", "t.txt", "-o", "t.jsonl"], "cannot be read"),
     (["caption", ".", "-o", "t.jsonl", "--workers", "0"], "--workers"),
-    (["generate", "-o", "a.npz"], "no text"),
+    (["generate", "-o", "a.npz"], "no TEXT"),
     (["generate", "walk", "--prompts", "p.txt", "-o", "out"], "for one motion"),
     (["generate", "--prompts", "p.txt", "-o", "out", "-o", "more"], "one folder"),
     (["generate", "--prompts", "p.txt", "-o", "out", "--samples", "2"], "--samples"),

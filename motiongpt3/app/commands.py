@@ -20,7 +20,7 @@ def generate(options: Namespace) -> int:
     if options.prompts is not None:
         return library.generate(options)
     if options.text is None:
-        raise InputError("no text", where="generate", hint="say what happens, or give --prompts")
+        raise InputError("no TEXT", where="generate", hint="say what happens, or give --prompts")
     text = arguments.prompt(options.text)
     arguments.outputs(options.out, options.samples)
     sampling = arguments.sampling(options)
