@@ -22,14 +22,15 @@ MAY_IMPORT = {
     "model": {"motion", "formats", "data"},
     "training": {"motion", "formats", "data", "model"},
     "evaluation": {"motion", "formats", "data", "model"},
-    "app": {"motion", "formats", "data", "render", "model", "training", "evaluation"},
+    "library": {"motion", "formats", "data", "model", "evaluation"},
+    "app": {"motion", "formats", "data", "render", "model", "training", "evaluation", "library"},
 }
 """Which rooms each room may import; `motiongpt3.errors` is everybody's."""
 
 EXCEPTION = ("motion/motion.py", {"formats", "render"})
 """`Motion.read` and `Motion.write` import these inside the function."""
 
-WITHOUT_TORCH = ("motion/", "formats/", "render/", "app/", "errors.py", "__init__.py")
+WITHOUT_TORCH = ("motion/", "formats/", "render/", "library/", "app/", "errors.py", "__init__.py")
 
 MAX_LINES, MAX_FUNCTION_LINES = 300, 40
 

@@ -18,7 +18,7 @@ from motiongpt3.motion.skeleton import HUMANML3D
 
 COMMANDS = (
     *("generate", "caption", "predict", "inbetween", "convert"),
-    *("train", "evaluate", "report", "doctor", "bench"),
+    *("train", "evaluate", "report", "embed", "search", "doctor", "bench"),
 )
 
 
@@ -86,9 +86,10 @@ def test_every_command_has_help_with_an_example(
     with pytest.raises(SystemExit) as stop:
         run(command, "--help")
     assert stop.value.code == 0
-    example = shlex.split(capsys.readouterr().out.split("example:")[1])
-    assert example[:2] == ["motiongpt3", command]
-    assert cli.parse(example[1:]).run.__name__ == command
+    for line in capsys.readouterr().out.split("example:")[1].strip().splitlines():
+        example = shlex.split(line)
+        assert example[:2] == ["motiongpt3", command]
+        assert cli.parse(example[1:]).run.__name__ == command
 
 
 def test_help_is_quick_and_needs_no_torch() -> None:

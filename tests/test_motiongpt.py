@@ -54,6 +54,16 @@ def test_a_batch_gives_what_one_by_one_gives(model) -> None:
     assert model.generate([], seed=2) == []
 
 
+def test_each_text_may_have_a_seed_of_its_own(model) -> None:
+    together = model.generate(["walk"] * 3, 2, seed=[3, 4, 3], sampling=QUICK)
+    for seed, motion in zip([3, 4, 3], together, strict=True):
+        alone = model.generate("walk", 2, seed=seed, sampling=QUICK)
+        np.testing.assert_allclose(alone.joints, motion.joints, atol=1e-4)
+        assert motion.provenance["seed"] == seed
+    with pytest.raises(InputError, match="2 seeds for 3 texts"):
+        model.generate(["walk"] * 3, 2, seed=[3, 4])
+
+
 def test_samples_differ_and_keep_their_index(model) -> None:
     three = model.generate("walk", 2, samples=3, seed=4, sampling=QUICK)
     assert [m.provenance["sample"] for m in three] == [0, 1, 2]

@@ -17,6 +17,7 @@ from motiongpt3.app import arguments, bench, commands, doctor, judging, learn
 from motiongpt3.app.cli_evaluate import add_evaluate
 from motiongpt3.app.cli_judge import add_train_evaluator
 from motiongpt3.app.cli_learn import add_data, add_report, add_train
+from motiongpt3.app.cli_library import add_embed, add_many_clips, add_many_prompts, add_search
 from motiongpt3.app.cli_reproduce import add_reproduce
 from motiongpt3.app.parser import (
     PRECISIONS,
@@ -82,7 +83,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     for add in (_generate, _caption, _predict, _inbetween, _convert, _convert_checkpoint):
         add(group)
     makers = (add_data, add_train, add_train_evaluator, add_evaluate, add_reproduce, add_report)
-    for add in (*makers, _doctor, _bench):
+    for add in (*makers, add_embed, add_search, _doctor, _bench):
         add(group)
     options, rest = parser.parse_known_args(argv)
     if rest and options.run not in (learn.train, judging.train_evaluator):
@@ -146,9 +147,11 @@ def _generate(group: Commands) -> None:
         group,
         "generate",
         commands.generate,
-        'generate "a person waves the left hand" -o wave.mp4 -o wave.bvh --seconds 4',
+        'generate "a person waves the left hand" -o wave.mp4 -o wave.bvh --seconds 4\n'
+        "  motiongpt3 generate --prompts prompts.csv -o motions/ --format bvh",
     )
-    parser.add_argument("text", metavar="TEXT", help="what the person does")
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="what the person does")
+    add_many_prompts(parser)
     _add_seconds(parser, None, "duration, 1 to 60 (default: the model decides)")
     parser.add_argument(
         "--samples",
@@ -160,10 +163,11 @@ def _generate(group: Commands) -> None:
 
 
 def _caption(group: Commands) -> None:
-    parser = command(group, "caption", commands.caption, "caption walk.bvh jump.npz --json")
-    parser.add_argument(
-        "clips", metavar="CLIP", nargs="+", type=Path, help=f"motion files: {READABLE}"
-    )
+    example = "caption walk.bvh jump.npz --json\n  motiongpt3 caption clips/ -o captions.parquet"
+    parser = command(group, "caption", commands.caption, example)
+    kinds = f"motion files: {READABLE}; with -o also folders of them, and .txt lists of their paths"
+    parser.add_argument("clips", metavar="CLIP", nargs="+", type=Path, help=kinds)
+    add_many_clips(parser)
     add_model(parser)
 
 

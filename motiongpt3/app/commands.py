@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import motiongpt3
-from motiongpt3.app import arguments
+from motiongpt3.app import arguments, library
 from motiongpt3.app.show import say, say_json, working
 from motiongpt3.errors import InputError
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def generate(options: Namespace) -> int:
-    """Text to motion."""
+    """Text to motion; with --prompts a folder of motions, one for each prompt of a file."""
+    if options.prompts is not None:
+        return library.generate(options)
+    if options.text is None:
+        raise InputError("no TEXT", where="generate", hint="say what happens, or give --prompts")
     text = arguments.prompt(options.text)
     arguments.outputs(options.out, options.samples)
     sampling = arguments.sampling(options)
@@ -30,7 +34,13 @@ def generate(options: Namespace) -> int:
 
 
 def caption(options: Namespace) -> int:
-    """Motion to text."""
+    """Motion to text; with -o a table of all clips of folders and lists."""
+    if options.out is not None:
+        return library.caption(options)
+    for path in options.clips:
+        if path.is_dir() or path.suffix.lower() == ".txt":
+            hint = "with -o TABLE all its clips are described"
+            raise InputError("is no clip", where=str(path), hint=hint)
     clips = [_read(path) for path in options.clips]
     model = _load(options)
     with working("describing"):

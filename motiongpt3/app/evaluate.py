@@ -5,7 +5,6 @@ OUT/evidence.npz    what the report shows of the first replication
 OUT/table.json      the table; table.md and table.csv hold the same
 """
 
-import os
 import shlex
 import sys
 from argparse import Namespace
@@ -40,7 +39,7 @@ def evaluate(options: Namespace) -> int:
     out: Path = options.out or Path("evaluations") / options.task
     if out.exists() and not out.is_dir():
         raise InputError("is not a folder", where=str(out), hint="name another --out")
-    share = Share(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+    share = Share.here()
     table = _measured(options, out, share)
     if table is None:
         return 0

@@ -5,6 +5,7 @@ which caption of a clip is taken, how clips are put into groups and the model's 
 can therefore be made in any order, by several processes, or half of them tomorrow.
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ class Share:
 
     rank: int = 0
     world: int = 1
+
+    @staticmethod
+    def here() -> "Share":
+        """What torchrun says of this process."""
+        return Share(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def replicate(

@@ -262,16 +262,16 @@ def _apply_channels(
     rotations = np.zeros((len(values), len(offsets), 4))
     rotations[..., 0] = 1
     positions = np.repeat(offsets[None], len(values), axis=0)
-    column = 0
-    for node, names in enumerate(channels):
-        for name in names:
-            axis, value = "XYZ".index(name[0]), values[:, column]
+    first = np.cumsum([0, *map(len, channels)])
+    for names in set(channels):  # nodes with the same channels together
+        nodes = [node for node, theirs in enumerate(channels) if theirs == names]
+        for place, name in enumerate(names):
+            axis, value = "XYZ".index(name[0]), values[:, first[nodes] + place]
             if name.endswith("position"):
-                positions[:, node, axis] = value
+                positions[:, nodes, axis] = value
             else:
-                turn = np.zeros((len(values), 4))
+                turn = np.zeros((*value.shape, 4))
                 angle = np.radians(value) / 2
-                turn[:, 0], turn[:, 1 + axis] = np.cos(angle), np.sin(angle)
-                rotations[:, node] = rotation.multiply(rotations[:, node], turn)
-            column += 1
+                turn[..., 0], turn[..., 1 + axis] = np.cos(angle), np.sin(angle)
+                rotations[:, nodes] = rotation.multiply(rotations[:, nodes], turn)
     return rotations, positions

@@ -1,7 +1,6 @@
 """Between the motions people have and the codes the language model speaks of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,43 +10,27 @@ from torch import Tensor
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.heads import Codes
+from motiongpt3.model.observer import Observer
 from motiongpt3.model.vae import MotionVAE
-from motiongpt3.motion.features import features_to_joints, joints_to_features
+from motiongpt3.motion.features import features_to_joints
 from motiongpt3.motion.feet import plant_feet, set_down
-from motiongpt3.motion.motion import Motion, interpolated
-from motiongpt3.motion.skeleton import Skeleton, skeleton_of
+from motiongpt3.motion.motion import interpolated
+from motiongpt3.motion.skeleton import skeleton_of
 
 _TRUST_METRES = 0.1
 """Standard deviation of what is observed, as a made motion that agrees with it takes it."""
 
 
-@dataclass(frozen=True, eq=False)
-class Observed:
-    """A part of a user's motion at the model's frame rate.
-
-    `joints` stay where the user's are; `features` have one row per frame but the last.
-    """
-
-    joints: Float[np.ndarray, "T J 3"]
-    features: Float[np.ndarray, "_ F"]
-
-
-class Codec:
+class Codec(Observer):
     """Joints to features to codes and back, with the model's own statistics.
 
     Raises:
         CorruptError: when the statistics are not of the features that the VAE reads.
     """
 
-    longest = 196
-    """Frames of the longest clip made or read at once (HumanML3D's and KIT-ML's limit)."""
-    shortest = 5
-    """Frames of the shortest motion that can be read or added."""
-
     def __init__(self, bundle: Bundle, device: str):
         self.vae = bundle.vae.to(device).eval()
         self.device = device
-        self.hip_sign = bundle.card["hip_sign"]
         self.plants_feet = bool(bundle.card.get("plants_feet", False))
         self.mean = torch.tensor(bundle.mean, device=device)
         self.std = torch.tensor(bundle.std, device=device)
@@ -59,62 +42,7 @@ class Codec:
                 where="model",
                 hint="statistics and weights are of different data; get the model again",
             )
-        self.skeleton = skeleton_of(reads, "model")
-
-    @property
-    def fps(self) -> float:
-        """Frames per second of the model."""
-        return self.skeleton.fps
-
-    def check(self, motion: Motion) -> None:
-        """Refuse a motion of another skeleton than the model's.
-
-        Raises:
-            InputError: saying which two skeletons they are.
-        """
-        self.check_skeleton(motion.skeleton, "motion")
-
-    def check_skeleton(self, theirs: Skeleton, where: str) -> None:
-        """Refuse motions of another skeleton than the model's.
-
-        Raises:
-            InputError: saying which two skeletons they are.
-        """
-        ours = self.skeleton
-        if theirs != ours:
-            raise InputError(
-                f"has the {len(theirs.joints)} joints of {theirs.name}, this model was trained on "
-                f"the {len(ours.joints)} of {ours.name}",
-                where=where,
-                hint=f"use a {where} of {ours.name}, or a model trained on {theirs.name}",
-            )
-
-    def observed(self, motion: Motion, frames: int, last: bool = True) -> Observed:
-        """The last (or first) frames of a motion.
-
-        Raises:
-            InputError: for another skeleton, or too few frames.
-        """
-        self.check(motion)
-        joints = np.asarray(motion.resample(self.fps).joints, np.float64)
-        if len(joints) <= self.shortest:
-            raise InputError(
-                f"{len(joints)} frames at {self.fps:g} fps are too few",
-                where="motion",
-                hint=f"give more than {self.shortest}",
-            )
-        joints = joints[-frames:] if last else joints[:frames]
-        return Observed(joints, joints_to_features(joints, self.skeleton, self.hip_sign))
-
-    def windows(self, motion: Motion) -> list[Float[np.ndarray, "_ F"]]:
-        """Features of the whole motion, in parts no longer than the model reads at once."""
-        self.check(motion)
-        if motion.decoded is not None and motion.fps == self.fps:
-            features = motion.decoded
-        else:
-            features = self.observed(motion, max(2, len(motion.resample(self.fps)))).features
-        count = -(-len(features) // self.longest)
-        return [np.asarray(part) for part in np.array_split(features, count)]
+        super().__init__(skeleton_of(reads, "model"), bundle.card["hip_sign"])
 
     @torch.no_grad()
     def codes(self, clips: Sequence[Float[np.ndarray, "_ F"]]) -> Codes:

@@ -65,10 +65,16 @@ class Maker:
         return Turn(render(template.question, values), "motion")
 
     def make(
-        self, requests: Sequence[Request], seed: int, sampling: Sampling | None
+        self, requests: Sequence[Request], seed: int | Sequence[int], sampling: Sampling | None
     ) -> list[Float[np.ndarray, "_ F"]]:
-        """Features of each requested motion; similar lengths are made together."""
-        check_seed(seed)
+        """Features of each requested motion; similar lengths are made together.
+
+        Args:
+            seed: of all, or of each.
+        """
+        seeds = list(seed) if isinstance(seed, Sequence) else [seed] * len(requests)
+        for one in seeds:
+            check_seed(one)
         made: dict[int, np.ndarray] = {}
         order = sorted(range(len(requests)), key=lambda n: requests[n].frames)
         for at in range(0, len(order), BATCH):
@@ -77,7 +83,7 @@ class Maker:
             prompt = self.packer.pack([r.turn.lasting([len(f) for f in r.told]) for r in batch])
             told = self.codec.codes([f for r in batch for f in r.told])
             frames = [r.frames for r in batch]
-            noise = item_generators(seed, [r.index for r in batch])
+            noise = [item_generators(seeds[n], [requests[n].index])[0] for n in rows]
             how = self._sampling(sampling, going_on=bool(len(told)))
             codes = self.network.make(prompt, told, frames, noise, how)
             for row, request in enumerate(batch):

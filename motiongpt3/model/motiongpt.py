@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.data.tasks import TEMPLATES, Field, Task, Templates, render
+from motiongpt3.data.tasks import TEMPLATES, Field, Task, Templates
 from motiongpt3.errors import InputError
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.codec import Codec
 from motiongpt3.model.conventions import Conventions
+from motiongpt3.model.describer import Describer
 from motiongpt3.model.length import LengthReader
 from motiongpt3.model.maker import (
-    BATCH,
     MOST_SAMPLES,
     Maker,
     Request,
@@ -55,6 +55,7 @@ class MotionGPT:
             self.tokenizer, self.network.heads.slots, self.network.device, self.conventions
         )
         self.maker = Maker(self.network, self.codec, self.packer, self.templates, self.conventions)
+        self.describer = Describer(self.maker, self.tokenizer)
         longest = self.codec.longest / self.codec.fps
         self.lengths = LengthReader(
             self.network, self.tokenizer, self.packer, self.templates, longest
@@ -65,7 +66,7 @@ class MotionGPT:
         text: str | Sequence[str],
         seconds: float | Sequence[float | None] | None = None,
         *,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         samples: int | None = None,
         sampling: Sampling | None = None,
     ) -> Motion | list[Motion]:
@@ -75,7 +76,7 @@ class MotionGPT:
             text: one description, or several.
             seconds: length, or one per text; None lets the model decide. Beyond the longest clip
                 the model makes in one go, predictions are chained.
-            seed: the same seed gives the same motion, alone or in a batch.
+            seed: the same seed gives the same motion, alone or in a batch; one, or one per text.
             samples: how many motions per text, with sample indices 0, 1, ...; a list is returned,
                 all motions of the first text first.
             sampling: how latents are drawn.
@@ -85,13 +86,17 @@ class MotionGPT:
         """
         texts = [self.maker.checked(t) for t in ([text] if isinstance(text, str) else text)]
         lengths = self._seconds(texts, seconds)
+        seeds = list(seed) if isinstance(seed, Sequence) else [seed] * len(texts)
+        if len(seeds) != len(texts):
+            raise InputError(f"{len(seeds)} seeds for {len(texts)} texts", where="seed")
         each = range(checked_samples(samples))
-        pairs = zip(texts, lengths, strict=True)
-        asked = [(caption, length, index) for caption, length in pairs for index in each]
-        made = self.maker.make([self._request(*one) for one in asked], seed, sampling)
+        rows = zip(texts, lengths, seeds, strict=True)
+        asked = [(text, length, own, index) for text, length, own in rows for index in each]
+        requests = [self._request(caption, length, index) for caption, length, _, index in asked]
+        made = self.maker.make(requests, [own for _, _, own, _ in asked], sampling)
         motions = [
-            self._whole(features, caption, length, (seed, index, sampling))
-            for features, (caption, length, index) in zip(made, asked, strict=True)
+            self._whole(features, caption, length, (own, index, sampling))
+            for features, (caption, length, own, index) in zip(made, asked, strict=True)
         ]
         return motions[0] if isinstance(text, str) and samples is None else motions
 
@@ -105,15 +110,7 @@ class MotionGPT:
             InputError: for a motion of another skeleton or of a few frames only.
         """
         motions = [motion] if isinstance(motion, Motion) else list(motion)
-        parts = [self.codec.windows(m) for m in motions]
-        sentences = iter(self._describe([part for windows in parts for part in windows]))
-        captions = []
-        for windows in parts:
-            said = [next(sentences) for _ in windows]
-            kept = [s for n, s in enumerate(said) if n == 0 or s != said[n - 1]]
-            captions.append(
-                ", then ".join(s.rstrip(" .") for s in kept) if len(kept) > 1 else kept[0]
-            )
+        captions = self.describer.captions([self.codec.windows(m) for m in motions])
         return captions[0] if isinstance(motion, Motion) else captions
 
     def predict(
@@ -245,19 +242,6 @@ class MotionGPT:
         if seconds > self.codec.longest / self.codec.fps:
             return self._extended(motion, seconds, text, how)
         return motion
-
-    def _describe(self, windows: Sequence[Float[np.ndarray, "_ F"]]) -> list[str]:
-        template = self.templates.canonical(Task.MOTION_TO_TEXT)
-        turn = Turn(render(template.question, {}), "text")
-        captions: list[str] = []
-        for at in range(0, len(windows), BATCH):
-            batch = list(windows[at : at + BATCH])
-            prompt = self.packer.pack([turn.lasting([len(clip)]) for clip in batch])
-            told, how = self.codec.codes(batch), self.conventions
-            limits = (self.tokenizer.eos, how.caption_tokens, how.repetition_penalty)
-            answers = self.network.write_text(prompt, told, *limits)
-            captions += [self.tokenizer.decode(ids).strip() for ids in answers]
-        return captions
 
     def _extended(self, motion: Motion, seconds: float, text: str | None, how: _How) -> Motion:
         """The motion and predictions, one after the other, until it lasts `seconds`.

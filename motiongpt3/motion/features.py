@@ -169,13 +169,15 @@ def inverse_kinematics(
     heading[0] = [1, 0, 0, 0]  # as HumanML3D does: frame 0 faces +Z by definition
     local = np.zeros((*joints.shape[:2], 4))
     local[:, 0] = heading
-    for chain in skeleton.chains:
-        world = heading
-        for parent, child in zip(chain, chain[1:], strict=False):
-            bone = joints[:, child] - joints[:, parent]
-            aimed = rotation.between(skeleton.raw_offsets[child], bone)
-            local[:, child] = rotation.multiply(rotation.conjugate(world), aimed)
-            world = aimed
+    bones = [pair for chain in skeleton.chains for pair in zip(chain, chain[1:], strict=False)]
+    parents, children = (list(ends) for ends in zip(*bones, strict=True))
+    aimed = rotation.between(
+        skeleton.raw_offsets[children], joints[:, children] - joints[:, parents]
+    )
+    starts = {chain[1] for chain in skeleton.chains}
+    before = np.roll(aimed, 1, axis=1)
+    before[:, [child in starts for child in children]] = heading[:, None]
+    local[:, children] = rotation.multiply(rotation.conjugate(before), aimed)
     return local, heading
 
 

@@ -1,0 +1,76 @@
+"""Captions of many clips."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import motiongpt3
+from motiongpt3.evaluation.replications import Identity
+from motiongpt3.library.inputs import PART, Input, fingerprint, parts_of
+from motiongpt3.library.parts import Row
+from motiongpt3.library.reading import ReadClip, read_clips
+
+COLUMNS = {"path": "string", "seconds": "double", "caption": "string", "error": "string"}
+"""Of the table, with their types. A clip has a caption, or an error that says why not."""
+
+
+@dataclass(frozen=True)
+class Captioning:
+    """Clips to describe, and the model that does."""
+
+    clips: tuple[Input, ...]
+    model: str | None = None
+    device: str = "cpu"
+    part: int = PART
+
+    @cached_property
+    def parts(self) -> list[tuple[Input, ...]]:
+        """The clips that are described together."""
+        return parts_of(self.clips, self.part)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Clips in each part."""
+        return [len(part) for part in self.parts]
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The clips and the model."""
+        from motiongpt3.model.loading import fingerprint as of_model
+
+        return {
+            "work": "caption",
+            "model": of_model(self.model),
+            "inputs": fingerprint(self.clips),
+            "inputs in a part": self.part,
+            "version": motiongpt3.__version__,
+        }
+
+    def begin(self) -> "Captioner":
+        """Load the model."""
+        return Captioner(self)
+
+
+class Captioner:
+    """The model at work."""
+
+    def __init__(self, job: Captioning):
+        from motiongpt3.model.observer import Observer
+
+        self.job, self.model = job, motiongpt3.load(job.model, job.device)
+        self.observer = Observer(self.model.codec.skeleton, self.model.codec.hip_sign)
+
+    def reading(self, number: int) -> Callable[[], list[ReadClip]]:
+        """What reads the clips of a part."""
+        return partial(read_clips, self.observer, self.job.parts[number])
+
+    def rows(self, number: int, read: Sequence[ReadClip]) -> list[Row]:
+        """A row for each clip of a part."""
+        there = [clip for clip in read if clip.error is None]
+        said = iter(self.model.describer.captions([clip.windows for clip in there]))
+        return [
+            {"path": clip.name, "seconds": None, "caption": None, "error": clip.error}
+            if clip.error is not None
+            else {"path": clip.name, "seconds": clip.seconds, "caption": next(said), "error": None}
+            for clip in read
+        ]
