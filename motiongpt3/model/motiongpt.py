@@ -54,6 +54,8 @@ class MotionGPT:
     @property
     def parameters(self) -> int:
         """Number of weights, those of the VAE included."""
+        if "weights" in self.card:  # an exported model, whose weights lie in its graphs
+            return int(self.card["weights"])
         parts = (self.network, self.codec.vae)
         return sum(p.numel() for part in parts for p in part.parameters())
 
