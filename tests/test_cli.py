@@ -19,7 +19,7 @@ from motiongpt3.motion.skeleton import HUMANML3D
 
 COMMANDS = (
     *("generate", "caption", "predict", "inbetween", "convert"),
-    *("train", "evaluate", "report", "doctor", "bench"),
+    *("train", "evaluate", "report", "doctor", "bench", "export-onnx"),
 )
 
 
@@ -65,7 +65,7 @@ class StandIn:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn()
-    monkeypatch.setitem(motiongpt3.__dict__, "load", lambda path, device: stand_in)
+    monkeypatch.setitem(motiongpt3.__dict__, "load", lambda path, **how: stand_in)
     return stand_in
 
 
@@ -89,7 +89,7 @@ def test_every_command_has_help_with_an_example(
     assert stop.value.code == 0
     example = shlex.split(capsys.readouterr().out.split("example:")[1])
     assert example[:2] == ["motiongpt3", command]
-    assert cli.parse(example[1:]).run.__name__ == command
+    assert cli.parse(example[1:]).run.__name__ == command.replace("-", "_")
 
 
 def test_help_is_quick_and_needs_no_torch() -> None:
@@ -215,7 +215,7 @@ def test_bench_measures(
 def test_interruption_is_not_a_traceback(
     monkeypatch: pytest.MonkeyPatch, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(path: str | None, device: str) -> None:
+    def stop(path: str | None, **how: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setitem(motiongpt3.__dict__, "load", stop)

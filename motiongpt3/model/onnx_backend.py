@@ -53,7 +53,7 @@ def _onnx_runtime(threads: int) -> Callable[[Path], Runs]:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
         def run(**inputs: Tensor) -> list[Tensor]:
-            arrays = {name: x.numpy() for name, x in inputs.items()}
+            arrays = {name: x.detach().numpy() for name, x in inputs.items()}
             return [torch.from_numpy(y) for y in session.run(None, arrays)]
 
         return run
@@ -76,7 +76,7 @@ def _openvino(threads: int) -> Callable[[Path], Runs]:
         request = core.compile_model(file, "CPU", how).create_infer_request()
 
         def run(**inputs: Tensor) -> list[Tensor]:
-            arrays = {name: x.contiguous().numpy() for name, x in inputs.items()}
+            arrays = {name: x.detach().contiguous().numpy() for name, x in inputs.items()}
             results = request.infer(arrays, share_inputs=True)
             return [torch.from_numpy(y) for y in results.values()]
 

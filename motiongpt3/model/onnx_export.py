@@ -13,7 +13,7 @@ B sequences or clips, T new tokens or frames, S tokens already read, R places re
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,8 +53,13 @@ class Part:
     outputs: tuple[str, ...]
 
 
-def export(bundle: Bundle, folder: Path) -> Path:
+def export(
+    bundle: Bundle, folder: Path, begin: Callable[[str], object] = lambda name: None
+) -> Path:
     """Write a model as graphs; the manifest comes last, so an unfinished folder is not a model.
+
+    Args:
+        begin: called with the name of each graph, which takes some seconds to write.
 
     Raises:
         InputError: for a model of another kind than the paper's, one too large, or without the
@@ -70,6 +75,7 @@ def export(bundle: Bundle, folder: Path) -> Path:
     _check_libraries()
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in {**_language(network, heads), **_codec(vae)}.items():
+        begin(name)
         _write(part, folder / f"{name}.onnx")
     weights = sum(p.numel() for m in (vae, network) for p in m.parameters())
     config = {"vae": asdict(vae.config), "network": asdict(network.config)}

@@ -42,7 +42,7 @@ class Branch(nn.Module):
         new = torch.arange(T, device=kinds.device)
         places = (kinds != PADDING).sum(1, keepdim=True) + new
         x = embeddings + self.gpt.wpe(places.clamp(max=self.gpt.config.context - 1))
-        causal = (new[:, None] >= new).expand(len(x), T, T)
+        causal = (new[:, None] >= new).expand(x.shape[0], T, T)
         seen = {True: kinds != PADDING, False: kinds == m}
         masks = {
             cross_modal: torch.cat([past[:, None].expand(-1, T, -1), causal], 2)[:, None]
