@@ -1,6 +1,7 @@
 """Exported graphs say what the modules say, in any shape, and are refused where they cannot."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from motiongpt3.model.conventions import OFFICIAL
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.exported import load_exported
 from motiongpt3.model.gpt import GPTConfig
-from motiongpt3.model.noise import item_generators
+from motiongpt3.model.noise import item_generators, noise_rows
 from motiongpt3.model.onnx_backend import opened
 from motiongpt3.model.onnx_export import EXPORTED, GRAPHS, export
 from motiongpt3.model.sequence import Packer, Turn
@@ -33,6 +34,7 @@ from motiongpt3.model.vae import MotionVAE, VAEConfig
 from motiongpt3.model.vq import MotionVQ, VQConfig
 
 PARITY = 1e-4
+EXPORT_PAGE = Path(__file__).parents[1] / "docs" / "export.md"
 BACKENDS = ("onnx", "openvino")
 TEXTS = ["a person walks.", "he jumps up and turns around twice", "someone bows"]
 
@@ -233,7 +235,7 @@ def test_damaged_files_are_refused_and_named(
 
 
 def test_what_cannot_run_is_refused(folders: tuple[Path, Path], monkeypatch) -> None:
-    with pytest.raises(InputError, match="graphs, not weights.*backend"):
+    with pytest.raises(InputError, match="graphs, not weights.*openvino"):
         motiongpt3.load(folders[1])
     with unchecked(), pytest.raises(InputError, match="no backend 'tpu'.*openvino"):
         motiongpt3.load(folders[1], backend="tpu")
@@ -272,6 +274,17 @@ def test_a_model_is_exported_once_and_kept(
         first.generate("walk", 2.0).joints.tobytes() == again.generate("walk", 2.0).joints.tobytes()
     )
     assert len(list((tmp_path / "motiongpt3" / "onnx").iterdir())) == 1
+
+
+def test_the_lines_of_the_documentation_make_the_same_motion(tmp_path_factory) -> None:
+    model, folder = exported("ours", tmp_path_factory.getbasetemp() / "onnx")
+    lines = re.findall(r"```python\n(.*?)```", EXPORT_PAGE.read_text(), re.DOTALL)
+    noise = noise_rows(item_generators(0, [0]), (16,), torch.zeros(1)).numpy()
+    given = {"folder": folder, "text": TEXTS[0], "seconds": 2.0, "noise": noise, "steps": 8}
+    exec(compile("".join(lines), EXPORT_PAGE.name, "exec"), given)  # noqa: S102 - our own page
+    how = Sampling("ddim", steps=8, guidance=3.0, guided_from=600)
+    wanted = motiongpt3.load(model).generate(TEXTS[0], 2.0, sampling=how).decoded
+    np.testing.assert_allclose(given["features"][0], wanted, atol=PARITY)
 
 
 @pytest.mark.skipif(not SHIPPED.is_dir(), reason="ships without a model")

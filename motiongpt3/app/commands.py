@@ -1,6 +1,7 @@
 """The commands that make, read and change motions: check, load, call, write, show."""
 
 import time
+import warnings
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import motiongpt3
 from motiongpt3.app import arguments
-from motiongpt3.app.show import doing, say, say_json, working
+from motiongpt3.app.show import doing, say, say_json, say_warning, working
 from motiongpt3.errors import InputError
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def _read(path: Path) -> "Motion":
 
 
 def _load(options: Namespace) -> Any:
-    with working("loading the model"):
+    with working("loading the model"), warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: say_warning(str(message))
         return motiongpt3.load(options.model, device=options.device, backend=options.backend)
 
 

@@ -74,7 +74,7 @@ def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:
     if official is not None:
         return read_official(official, compat)
     if is_exported(place):
-        hint = 'load(..., backend="onnx") or backend="openvino" runs it'
+        hint = "choose backend onnx or openvino"
         raise InputError("holds graphs, not weights", where=str(path), hint=hint)
     if compat is not None:
         raise InputError("this is not the official release", where=str(path), hint="leave compat")
@@ -99,7 +99,8 @@ def _exported(path: str | Path, compat: Compat | None) -> Path:
     if kept.is_dir():
         return kept
     bundle = read_bundle(place, compat)
-    warnings.warn(f"exporting {path} to {kept}, once; this takes a minute", stacklevel=3)
+    said = f"exporting {path} to {kept}, once; this takes a minute"
+    warnings.warn(said, stacklevel=3)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".export-", dir=kept.parent) as made:

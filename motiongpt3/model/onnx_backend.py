@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -74,11 +75,13 @@ def _openvino(threads: int) -> Callable[[Path], Runs]:
 
     def open_graph(file: Path) -> Runs:
         request = core.compile_model(file, "CPU", how).create_infer_request()
+        turn = Lock()  # a request runs once at a time
 
         def run(**inputs: Tensor) -> list[Tensor]:
             arrays = {name: x.detach().contiguous().numpy() for name, x in inputs.items()}
-            results = request.infer(arrays, share_inputs=True)
-            return [torch.from_numpy(y) for y in results.values()]
+            with turn:
+                results = request.infer(arrays, share_inputs=True)
+                return [torch.from_numpy(y) for y in results.values()]
 
         return run
 
