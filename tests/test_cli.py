@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,23 @@ def test_bench_measures(
     values = json.loads(capsys.readouterr().out)
     assert {figure.key for figure in bench.FIGURES} <= set(values)
     assert 0 <= values["generate_seconds"] < 1 and values["peak_gigabytes"] > 0.01
+
+
+def test_a_backend_is_asked_for_and_its_warnings_are_lines(
+    monkeypatch: pytest.MonkeyPatch, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def load(path: str | None, device: str, backend: str) -> StandIn:
+        asked.append(backend)
+        warnings.warn("exporting, once", stacklevel=2)
+        return StandIn()
+
+    monkeypatch.setitem(motiongpt3.__dict__, "load", load)
+    assert run("caption", clip, "--backend", "openvino") == run("caption", clip) == 0
+    assert asked == ["openvino", "torch"]
+    assert capsys.readouterr().err == 2 * "warning: exporting, once\n"
+    assert run("caption", clip, "--backend", "tpu") == 2
 
 
 def test_interruption_is_not_a_traceback(

@@ -232,6 +232,9 @@ def test_damaged_files_are_refused_and_named(
     (spoiled / name).write_bytes(content)
     with pytest.raises(CorruptError, match=name):
         motiongpt3.load(spoiled, backend="onnx")
+    (spoiled / "text.onnx").unlink()
+    with pytest.raises(CorruptError, match="text.onnx"):
+        motiongpt3.load(spoiled, backend="onnx")
 
 
 def test_what_cannot_run_is_refused(folders: tuple[Path, Path], monkeypatch) -> None:

@@ -38,7 +38,8 @@ Constants = Mapping[str, Tensor]
 
 def is_exported(folder: Path) -> bool:
     """Whether a folder holds graphs rather than weights."""
-    return (folder / "text.onnx").is_file()
+    manifest = folder / "manifest.json"  # which names the graphs, even where one is missing
+    return manifest.is_file() and b'"text.onnx"' in manifest.read_bytes()
 
 
 def load_exported(folder: Path, backend: Backend) -> Bundle:
