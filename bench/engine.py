@@ -23,9 +23,9 @@ import torch
 from common import Target, run, table
 from naive import Naive
 
-from motiongpt3.app.machine import Machine, measure_machine
-from motiongpt3.app.parts import measure_parts
 from motiongpt3.data.tasks import Task
+from motiongpt3.evaluation.machine import Machine, measure_machine
+from motiongpt3.evaluation.parts import measure_parts
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.conventions import OFFICIAL

@@ -21,8 +21,8 @@ from common import ROOT, Target, run, table, track
 from engine import FRAMES, SAYS, paper_bundle
 
 import motiongpt3
-from motiongpt3.app.machine import Machine, measure_machine
-from motiongpt3.app.parts import measure_parts
+from motiongpt3.evaluation.machine import Machine, measure_machine
+from motiongpt3.evaluation.parts import measure_parts
 from motiongpt3.model.motiongpt import MotionGPT
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)

@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from motiongpt3.motion.skeleton import HUMANML3D
 
 COMMANDS = (
     *("generate", "caption", "predict", "inbetween", "convert"),
-    *("train", "evaluate", "report", "embed", "search", "doctor", "bench"),
+    *("train", "evaluate", "report", "embed", "search", "doctor", "bench", "export-onnx"),
 )
 
 
@@ -64,7 +65,7 @@ class StandIn:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn()
-    monkeypatch.setitem(motiongpt3.__dict__, "load", lambda path, device, precision: stand_in)
+    monkeypatch.setitem(motiongpt3.__dict__, "load", lambda path, **how: stand_in)
     return stand_in
 
 
@@ -89,7 +90,7 @@ def test_every_command_has_help_with_an_example(
     for line in capsys.readouterr().out.split("example:")[1].strip().splitlines():
         example = shlex.split(line)
         assert example[:2] == ["motiongpt3", command]
-        assert cli.parse(example[1:]).run.__name__ == command
+        assert cli.parse(example[1:]).run.__name__ == command.replace("-", "_")
 
 
 def test_help_is_quick_and_needs_no_torch() -> None:
@@ -212,10 +213,27 @@ def test_bench_measures(capsys: pytest.CaptureFixture[str]) -> None:
     assert "compared with itself" in capsys.readouterr().err
 
 
+def test_a_backend_is_asked_for_and_its_warnings_are_lines(
+    monkeypatch: pytest.MonkeyPatch, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def load(path: str | None, device: str, backend: str, precision: str) -> StandIn:
+        asked.append(backend)
+        warnings.warn("exporting, once", stacklevel=2)
+        return StandIn()
+
+    monkeypatch.setitem(motiongpt3.__dict__, "load", load)
+    assert run("caption", clip, "--backend", "openvino") == run("caption", clip) == 0
+    assert asked == ["openvino", "torch"]
+    assert capsys.readouterr().err == 2 * "warning: exporting, once\n"
+    assert run("caption", clip, "--backend", "tpu") == 2
+
+
 def test_interruption_is_not_a_traceback(
     monkeypatch: pytest.MonkeyPatch, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(path: str | None, device: str, precision: str) -> None:
+    def stop(path: str | None, **how: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setitem(motiongpt3.__dict__, "load", stop)

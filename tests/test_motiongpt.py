@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from clips import trained_once, unchecked, walk, wave
 from people import person
 
 import motiongpt3
 from motiongpt3 import Motion, Sampling
+from motiongpt3.data.tasks import Field, render
 from motiongpt3.errors import InputError
+from motiongpt3.model.gpt import TEXT
 from motiongpt3.model.loading import read_bundle
+from motiongpt3.model.sequence import Turn
 from motiongpt3.motion import rotation
 from motiongpt3.motion.skeleton import KIT
 
@@ -62,6 +66,21 @@ def test_each_text_may_have_a_seed_of_its_own(model) -> None:
         assert motion.provenance["seed"] == seed
     with pytest.raises(InputError, match="2 seeds for 3 texts"):
         model.generate(["walk"] * 3, 2, seed=[3, 4])
+
+
+@torch.no_grad()
+def test_every_length_is_believed_as_if_its_answer_were_read_alone(model) -> None:
+    reader, gpt = model.lengths, model.network.gpt
+    turn = Turn(render(reader.question, {Field.CAPTION: PROMPTS[0]}), "text")
+    question = model.packer.pack([turn]).ids[0].tolist()
+    scores = []
+    for answer in (answer for answers in reader.answers for answer in answers):
+        ids = torch.tensor([question + answer])
+        logits = gpt.logits(gpt(gpt.embed(ids), torch.full_like(ids, TEXT)))[0, -len(answer) - 1 :]
+        each = logits[:-1].log_softmax(-1)[range(len(answer)), answer]
+        scores.append(each.sum())
+    wanted = torch.stack(scores).softmax(0)
+    torch.testing.assert_close(reader.belief(PROMPTS[0]), wanted, atol=1e-6, rtol=1e-4)
 
 
 def test_samples_differ_and_keep_their_index(model) -> None:

@@ -17,7 +17,7 @@ from motiongpt3.app.show import say, say_error, say_json, say_table, working
 from motiongpt3.errors import InputError, MotionGPTError
 
 if TYPE_CHECKING:
-    from motiongpt3.app.machine import Machine
+    from motiongpt3.evaluation.machine import Machine
     from motiongpt3.model.motiongpt import MotionGPT
 
 PROMPT, SECONDS = "a person waves the left hand", 4.0
@@ -102,8 +102,8 @@ def measure_here(begun: float, wanted: Mapping[str, Any]) -> int:
 
 def _one(model: "MotionGPT", wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Parts, batches and memory of a model."""
-    from motiongpt3.app.machine import measure_machine
-    from motiongpt3.app.parts import measure_parts
+    from motiongpt3.evaluation.machine import measure_machine
+    from motiongpt3.evaluation.parts import measure_parts
 
     repeats = wanted["repeats"]
     calls = _calls(model)

@@ -23,6 +23,7 @@ from motiongpt3.app.parser import (
     PRECISIONS,
     Commands,
     Parser,
+    add_backend,
     add_model,
     command,
     overview,
@@ -80,7 +81,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=motiongpt3.__version__)
     parser.set_defaults(run=lambda options: overview(parser))
     group = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    for add in (_generate, _caption, _predict, _inbetween, _convert, _convert_checkpoint):
+    for add in (
+        _generate,
+        _caption,
+        _predict,
+        _inbetween,
+        _convert,
+        _convert_checkpoint,
+        _export_onnx,
+    ):
         add(group)
     makers = (add_data, add_train, add_train_evaluator, add_evaluate, add_reproduce, add_report)
     for add in (*makers, add_embed, add_search, _doctor, _bench):
@@ -136,6 +145,7 @@ def _add_making(parser: Parser) -> None:
         "--caption-back", action="store_true", help="let the model describe what it made"
     )
     add_model(parser)
+    add_backend(parser)
 
 
 def _add_seconds(parser: Parser, default: float | None, meaning: str) -> None:
@@ -169,6 +179,7 @@ def _caption(group: Commands) -> None:
     parser.add_argument("clips", metavar="CLIP", nargs="+", type=Path, help=kinds)
     add_many_clips(parser)
     add_model(parser)
+    add_backend(parser)
 
 
 def _predict(group: Commands) -> None:
@@ -207,6 +218,16 @@ def _convert_checkpoint(group: Commands) -> None:
     parser.add_argument("source", metavar="IN", help="the official release, or a model of ours")
     parser.add_argument("out", metavar="OUT", type=Path, help="a folder, new or empty")
     parser.add_argument("--half", action="store_true", help="store weights in half precision")
+
+
+def _export_onnx(group: Commands) -> None:
+    parser = command(group, "export-onnx", commands.export_onnx, "export-onnx shipped graphs/")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help='a model folder or file, or "shipped": the one in the package',
+    )
+    parser.add_argument("out", metavar="OUT", type=Path, help="a folder, new or empty")
 
 
 def _doctor(group: Commands) -> None:

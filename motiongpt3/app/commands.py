@@ -1,6 +1,7 @@
 """The commands that make, read and change motions: check, load, call, write, show."""
 
 import time
+import warnings
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import motiongpt3
 from motiongpt3.app import arguments, library
-from motiongpt3.app.show import say, say_json, working
+from motiongpt3.app.show import doing, say, say_json, say_warning, working
 from motiongpt3.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,9 +98,7 @@ def convert(options: Namespace) -> int:
 
 def convert_checkpoint(options: Namespace) -> int:
     """The official release's checkpoint to a model folder of ours."""
-    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
-        raise InputError("is not an empty folder", where=str(options.out), hint="name a new one")
-    arguments.writable(options.out if options.out.is_dir() else options.out.resolve().parent)
+    _check_new(options.out)
     from motiongpt3.model.checkpoint import save
     from motiongpt3.model.loading import read_bundle
 
@@ -114,6 +113,34 @@ def convert_checkpoint(options: Namespace) -> int:
     return 0
 
 
+def export_onnx(options: Namespace) -> int:
+    """A model to ONNX graphs, which ONNX Runtime and OpenVINO run."""
+    _check_new(options.out)
+    from motiongpt3.model.checkpoint import SHIPPED
+    from motiongpt3.model.loading import read_bundle
+    from motiongpt3.model.onnx_export import export
+
+    with working(f"reading {options.model}"):
+        bundle = read_bundle(SHIPPED if options.model == "shipped" else options.model)
+    with doing("exporting") as now:
+        export(bundle, options.out, now)
+    files = {file.name: file.stat().st_size for file in sorted(options.out.glob("*.onnx"))}
+    if options.json:
+        say_json({"folder": str(options.out), "name": bundle.card["name"], "bytes": files})
+    else:
+        for name, size in files.items():
+            say(f"{name:<15} {size / 1e6:7.1f} MB")
+        say(f"{options.out}  {bundle.card['name']}")
+    return 0
+
+
+def _check_new(folder: Path) -> None:
+    """Refuse a folder that holds something, or cannot be made."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError("is not an empty folder", where=str(folder), hint="name a new one")
+    arguments.writable(folder if folder.is_dir() else folder.resolve().parent)
+
+
 def _read(path: Path) -> "Motion":
     from motiongpt3.motion.motion import Motion
 
@@ -121,8 +148,14 @@ def _read(path: Path) -> "Motion":
 
 
 def _load(options: Namespace) -> Any:
-    with working("loading the model"):
-        return motiongpt3.load(options.model, device=options.device, precision=options.precision)
+    with working("loading the model"), warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: say_warning(str(message))
+        return motiongpt3.load(
+            options.model,
+            device=options.device,
+            backend=options.backend,
+            precision=options.precision,
+        )
 
 
 def _deliver(options: Namespace, motions: Sequence["Motion"], model: Any, took: float) -> int:

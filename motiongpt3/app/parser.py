@@ -67,6 +67,16 @@ def add_device(parser: Parser) -> None:
     )
 
 
+def add_backend(parser: Parser) -> None:
+    """What computes."""
+    parser.add_argument(
+        "--backend",
+        default="torch",
+        choices=("torch", "onnx", "openvino"),
+        help="what computes; the last two export the model once, and keep it (default torch)",
+    )
+
+
 def overview(parser: argparse.ArgumentParser) -> int:
     """Say what there is, where no command was given."""
     parser.print_help()

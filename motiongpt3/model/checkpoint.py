@@ -107,13 +107,7 @@ def load_bundle(folder: Path) -> Bundle:
         CorruptError: when a file differs from the manifest, or is of another version.
     """
     verify(folder)
-    config = read_json(folder / "config.json")
-    try:
-        sizes = _codec_config(config), _sizes(config["network"])
-    except (KeyError, TypeError, InputError) as error:
-        raise CorruptError(
-            "not a configuration", where=str(folder / "config.json"), hint=str(error)
-        ) from error
+    sizes = read_sizes(folder)
     tensors = load_file(folder / "model.safetensors")
     vae, network = filled(sizes, tensors)
     return Bundle(
@@ -124,6 +118,21 @@ def load_bundle(folder: Path) -> Bundle:
         tensors["std"].numpy(),
         read_json(folder / "card.json"),
     )
+
+
+def read_sizes(folder: Path) -> tuple[VAEConfig | VQConfig, BimodalConfig]:
+    """Sizes of the motion codec and of the language model in a folder.
+
+    Raises:
+        CorruptError: when they cannot be read.
+    """
+    config = read_json(folder / "config.json")
+    try:
+        return _codec_config(config), _sizes(config["network"])
+    except (KeyError, TypeError, InputError) as error:
+        raise CorruptError(
+            "not a configuration", where=str(folder / "config.json"), hint=str(error)
+        ) from error
 
 
 def filled(

@@ -19,12 +19,13 @@ from motiongpt3.model.denoiser import Ahead, Denoiser, Modulations
 from motiongpt3.model.noise import noise_rows
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.schedule import (
-    Clean,
     Prediction,
+    Says,
+    guided,
+    is_guided,
     linear_alpha_bar,
     run_sampler,
     straight_alpha_bar,
-    to_clean,
     training_target,
     visited_levels,
 )
@@ -180,30 +181,27 @@ class DiffusionHead(nn.Module):
         def noise() -> Float[Tensor, "N Z"]:
             return heat * noise_rows(generators, (self.config.latent,), hidden)
 
-        return run_sampler(self._guesses(hidden, sampling), noise(), self.levels, sampling, noise)
+        says = self._says(hidden, sampling)
+        clean = guided(says, self.config.prediction, self.levels, sampling)
+        return run_sampler(clean, noise(), self.levels, sampling, noise)
 
-    def _guesses(self, hidden: Float[Tensor, "N K D"], sampling: Sampling) -> Clean:
-        """The guided guess of the clean latents, for a sampler to ask level after level."""
-        scale = 1.0 if sampling.guidance is None else sampling.guidance
+    def _says(self, hidden: Float[Tensor, "N K D"], sampling: Sampling) -> Says:
+        """The prediction for a sampler to ask level after level, alone or beside the untold one."""
         levels = visited_levels(self.levels, sampling)
-        guided = [t for t in levels if scale != 1 and t >= (sampling.guided_from or 0)]
+        guided_levels = [t for t in levels if is_guided(sampling, t)]
         told, untold = self.pool(hidden), self.pool(self.nothing[None])
-        ahead = Ahead(self.denoiser, [t for t in levels if t not in guided], told)
-        ahead_both = Ahead(self.denoiser, guided, told, untold)
+        ahead = Ahead(self.denoiser, [t for t in levels if t not in guided_levels], told)
+        ahead_both = Ahead(self.denoiser, guided_levels, told, untold)
         gaussians = self._gaussians(told)
         gaussians_both = self._gaussians(torch.cat([told, untold.expand_as(told)]))
 
-        def clean(x: Float[Tensor, "N Z"], t: int) -> Float[Tensor, "N Z"]:
+        def says(x: Float[Tensor, "n Z"], t: int) -> Float[Tensor, "n Z"]:
             level = torch.tensor([t], device=x.device)
-            if t in guided:
-                said = self._said(torch.cat([x, x]), level, ahead_both(t), gaussians_both)
-                with_, without = said.chunk(2)
-                said = without + scale * (with_ - without)
-            else:
-                said = self._said(x, level, ahead(t), gaussians)
-            return to_clean(self.config.prediction, said, x, self.levels[t])
+            if t in guided_levels:
+                return self._said(x, level, ahead_both(t), gaussians_both)
+            return self._said(x, level, ahead(t), gaussians)
 
-        return clean
+        return says
 
     def said(
         self, x: Float[Tensor, "N Z"], t: Int[Tensor, " n"], condition: Float[Tensor, "N W"]

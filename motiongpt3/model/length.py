@@ -13,7 +13,6 @@ from torch import Tensor
 
 from motiongpt3.data.tasks import Field, Task, Templates, format_seconds, render
 from motiongpt3.model.bimodal import Bimodal
-from motiongpt3.model.gpt import TEXT
 from motiongpt3.model.sequence import Packer, Turn
 from motiongpt3.model.tokenizer import Tokenizer
 
@@ -51,11 +50,16 @@ class LengthReader:
         device = self.network.device
         none = torch.zeros(0, 0, device=device)
         cache, first = self.network.read(self.packer.pack([turn]), none)
-        gpt, chosen = self.network.gpt, []
+        chosen = []
         for answers in self.answers:
-            ids = torch.tensor(answers, device=device)
-            modality = torch.full_like(ids[:, :-1], TEXT)
-            hidden = gpt(gpt.embed(ids[:, :-1]), modality, None, cache.expand(len(ids)))
-            scores = torch.cat([first.expand(len(ids), 1, -1), gpt.logits(hidden)], 1)
-            chosen.append(scores.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1).sum(1))
+            ids, said = torch.tensor(answers, device=device), cache
+            row = torch.zeros(len(ids), dtype=torch.long, device=device)
+            scores = [first[row]]
+            for n in range(1, ids.shape[1]):  # answers that begin alike are read once up to there
+                before = row
+                beginnings, row = ids[:, :n].unique(dim=0, return_inverse=True)
+                said = said.select(row.new_zeros(len(beginnings)).scatter(0, row, before))
+                scores.append(self.network.next_logits(beginnings[:, -1:], said)[row])
+            beliefs = torch.stack(scores, 1).log_softmax(-1)
+            chosen.append(beliefs.gather(-1, ids[..., None]).squeeze(-1).sum(1))
         return torch.cat(chosen).softmax(0)

@@ -1,16 +1,23 @@
 """`motiongpt3.load`: a model by folder or file, by name on the hub, or the one in the package."""
 
 import json
+import os
+import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, get_args
 
 import torch
 
-from motiongpt3.errors import InputError
+from motiongpt3.errors import InputError, ResourceError
 from motiongpt3.formats.files import digest
 from motiongpt3.model.checkpoint import SHIPPED, Bundle, load_bundle
+from motiongpt3.model.exported import is_exported, load_exported
 from motiongpt3.model.gpt2 import from_hub
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.official import Compat, read_official
+from motiongpt3.model.onnx_backend import Backend
+from motiongpt3.model.onnx_export import export
 from motiongpt3.model.packing import Precision
 
 RELEASE = "motiongpt3.ckpt"
@@ -23,6 +30,7 @@ def load(
     *,
     compat: Compat | None = None,
     precision: Precision = "fp32",
+    backend: Literal["torch"] | Backend = "torch",
 ) -> MotionGPT:
     """A model ready to use.
 
@@ -35,23 +43,35 @@ def load(
             and 100 DDPM steps included; for the official release only.
         precision: of the products on a CPU. Less than fp32 is faster and less exact; what it
             changes is in docs/performance.md.
+        backend: what computes: PyTorch, or on a CPU ONNX Runtime ("onnx") or OpenVINO. These run
+            folders that `motiongpt3 export-onnx` made; any other model is exported when it is
+            first asked for, which a warning says, and kept in the user's cache.
 
     Raises:
-        InputError: when there is no such model or device.
+        InputError: when there is no such model, device or backend.
         CorruptError: when a file of the model is damaged.
         ResourceError: for a precision that this CPU has no instructions for.
     """
     _check_device(device)
-    if device != "cpu" and precision != "fp32":
-        raise InputError(f"{precision} on {device}", where="precision", hint="fp32, or the CPU")
+    if backend not in ("torch", *get_args(Backend)):
+        known = ", ".join(("torch", *get_args(Backend)))
+        raise InputError(f"no backend '{backend}'", where="backend", hint=f"one of {known}")
+    if precision != "fp32" and (device != "cpu" or backend != "torch"):
+        given = f"{precision} on {device} by {backend}"
+        raise InputError(given, where="precision", hint="fp32, or PyTorch on the CPU")
     if path is None and not SHIPPED.is_dir():
         raise InputError(
             "this version ships without a trained model",
             where="model",
             hint="train one with `motiongpt3 train nano` and name its folder",
         )
-    bundle = read_bundle(SHIPPED if path is None else path, compat)
-    return MotionGPT(bundle, device, precision if device == "cpu" else None)
+    place = SHIPPED if path is None else path
+    if backend == "torch":
+        bundle = read_bundle(place, compat)
+        return MotionGPT(bundle, device, precision if device == "cpu" else None)
+    if device != "cpu":
+        raise InputError(f"backend '{backend}' on {device}", where="device", hint="use cpu")
+    return MotionGPT(load_exported(_exported(place, compat), backend))
 
 
 def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:
@@ -62,9 +82,49 @@ def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:
     official = _official_file(place)
     if official is not None:
         return read_official(official, compat)
+    if is_exported(place):
+        hint = "choose backend onnx or openvino"
+        raise InputError("holds graphs, not weights", where=str(path), hint=hint)
     if compat is not None:
         raise InputError("this is not the official release", where=str(path), hint="leave compat")
     return load_bundle(place)
+
+
+def _exported(path: str | Path, compat: Compat | None) -> Path:
+    """The exported folder of a model: itself, or one in the cache, made if it is not there.
+
+    Raises:
+        InputError: as `load`, and when the model cannot be exported.
+        ResourceError: when the cache cannot be written.
+    """
+    place = Path(path)
+    if not place.exists():
+        place = from_hub(str(path))
+    if is_exported(place):
+        return place
+    identity = _official_file(place) or place / "manifest.json"
+    key = f"{str(digest(identity))[:16]}{'-' + compat if compat else ''}"
+    kept = _cache() / "onnx" / key
+    if kept.is_dir():
+        return kept
+    bundle = read_bundle(place, compat)
+    said = f"exporting {path} to {kept}, once; this takes a minute"
+    warnings.warn(said, stacklevel=3)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".export-", dir=kept.parent) as made:
+            export(bundle, Path(made, key))
+            if not kept.is_dir():  # or somebody else was faster
+                os.replace(Path(made, key), kept)
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror or error}"
+        raise ResourceError(reason, where=str(kept.parent), hint="set XDG_CACHE_HOME") from error
+    return kept
+
+
+def _cache() -> Path:
+    """Where things are kept that can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "motiongpt3"
 
 
 def fingerprint(path: str | Path | None = None) -> str:

@@ -41,7 +41,9 @@ class MotionGPT:
         cannot be trained or saved any more."""
         self.card: Mapping[str, Any] = bundle.card
         parts = (bundle.network, bundle.vae)
-        self.parameters = sum(p.numel() for part in parts for p in part.parameters())
+        # An exported model has its weights in its graphs, and says how many.
+        own = sum(p.numel() for part in parts for p in part.parameters())
+        self.parameters = int(self.card.get("weights", own))
         """Number of weights, those of the VAE included."""
         self.network = bundle.network.to(device).eval()
         self.tokenizer = bundle.tokenizer

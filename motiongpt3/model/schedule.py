@@ -21,6 +21,9 @@ Prediction = Literal["epsilon", "x0", "v", "flow"]
 Latents = Float[Tensor, "N Z"]
 Clean = Callable[[Latents, int], Latents]
 Noise = Callable[[], Latents]
+Says = Callable[[Float[Tensor, "n Z"], int], Float[Tensor, "n Z"]]
+"""What a network says about noisy latents at a level. Given all of them twice, it is told what to
+draw the first time and not the second."""
 
 
 def linear_alpha_bar(levels: int, start: float, end: float) -> Float[Tensor, " L"]:
@@ -106,6 +109,27 @@ def run_sampler(
             return dpm_solver(clean, start, keep, levels)
         case _:
             assert_never(sampling.sampler)
+
+
+def guided(says: Says, prediction: Prediction, keep: Sequence[float], sampling: Sampling) -> Clean:
+    """The clean guess of a network that is told what to draw, pushed away from what it says untold
+    (Ho 2022), at the levels that are guided."""
+    scale = 1.0 if sampling.guidance is None else sampling.guidance
+
+    def clean(x: Latents, t: int) -> Latents:
+        if is_guided(sampling, t):
+            told, untold = says(torch.cat([x, x]), t).chunk(2)
+            said = untold + scale * (told - untold)
+        else:
+            said = says(x, t)
+        return to_clean(prediction, said, x, keep[t])
+
+    return clean
+
+
+def is_guided(sampling: Sampling, t: int) -> bool:
+    """Whether there is guidance at a noise level."""
+    return sampling.guidance not in (None, 1) and t >= (sampling.guided_from or 0)
 
 
 def ddpm(

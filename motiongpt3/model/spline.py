@@ -37,6 +37,14 @@ def spline_basis(length: Int[Tensor, "B"], frames: int, points: int) -> Float[Te
     return torch.as_tensor(basis) / 6 * (at < 1)[..., None]
 
 
+def normal_equations(
+    length: Int[Tensor, "B"], frames: int, points: int
+) -> tuple[Float[Tensor, "B P P"], Float[Tensor, "B T P"]]:
+    """Of the least-squares splines: the matrix to solve with, and the splines at each frame."""
+    basis = spline_basis(length, frames, points)
+    return basis.mT @ basis + _stiffness(points).to(basis), basis
+
+
 class SplinePath(nn.Module):
     """Features to latent and back by one matrix each, fitted in closed form."""
 
@@ -77,12 +85,15 @@ class SplinePath(nn.Module):
         self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]
     ) -> Float[Tensor, "B PC"]:
         """Least-squares splines through the summed root steps and the joint positions."""
-        basis = spline_basis(length, features.shape[1], self.points)
-        inside = _inside(length, features.shape[1])[..., None]
-        steps = torch.where(inside, features[..., :3], 0)
-        channels = torch.cat([steps.cumsum(1), features[..., 3 : self.channels]], -1)
-        gram = basis.mT @ basis + _stiffness(self.points).to(basis)
-        return torch.linalg.solve(gram, basis.mT @ channels).flatten(1)
+        gram, basis = normal_equations(length, features.shape[1], self.points)
+        return torch.linalg.solve(gram, basis.mT @ self.paths(features, length)).flatten(1)
+
+    def paths(
+        self, features: Float[Tensor, "B T F"], length: Int[Tensor, "B"]
+    ) -> Float[Tensor, "B T C"]:
+        """What splines go through: the summed root steps and the joint positions."""
+        steps = torch.where(_inside(length, features.shape[1])[..., None], features[..., :3], 0)
+        return torch.cat([steps.cumsum(1), features[..., 3 : self.channels]], -1)
 
     @torch.no_grad()
     def agree(

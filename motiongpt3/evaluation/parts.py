@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from motiongpt3.app.machine import Machine, Product
+from motiongpt3.evaluation.machine import Machine, Product
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.packing import Int8Linear, PackedLinear
 
