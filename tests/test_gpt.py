@@ -246,6 +246,21 @@ def test_an_expanded_cache_continues_every_prompt_n_times():
         )
 
 
+def test_storage_that_is_outgrown_keeps_what_it_holds():
+    """Token after token, with gradients and without, through every enlargement of the storage."""
+    gpt = make(context=160)
+    x, modality = torch.randn(2, 160, 32), torch.arange(160).expand(2, -1) % 5 // 4
+    for flowing in (False, True):
+        with torch.set_grad_enabled(flowing):
+            cache = KVCache()
+            whole = gpt(x, modality)
+            parts = [
+                gpt(x[:, t : t + 1], modality[:, t : t + 1], cache=cache) for t in range(160)
+            ]
+            torch.testing.assert_close(torch.cat(parts, 1), whole, **CLOSE)
+            assert len(cache) == 160
+
+
 def test_training_after_a_frozen_cached_prompt_is_training_on_the_whole():
     grads = []
     for cached in (False, True):
