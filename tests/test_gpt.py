@@ -254,9 +254,7 @@ def test_storage_that_is_outgrown_keeps_what_it_holds():
         with torch.set_grad_enabled(flowing):
             cache = KVCache()
             whole = gpt(x, modality)
-            parts = [
-                gpt(x[:, t : t + 1], modality[:, t : t + 1], cache=cache) for t in range(160)
-            ]
+            parts = [gpt(x[:, t : t + 1], modality[:, t : t + 1], cache=cache) for t in range(160)]
             torch.testing.assert_close(torch.cat(parts, 1), whole, **CLOSE)
             assert len(cache) == 160
 

@@ -49,7 +49,7 @@ def read(folder: Path) -> Any:
         return None
     import faiss
 
-    graph = faiss.read_index(str(folder / FILE))
+    graph: Any = faiss.read_index(str(folder / FILE))
     graph.hnsw.efSearch = _SEARCH
     return graph
 

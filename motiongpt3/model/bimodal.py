@@ -227,7 +227,7 @@ class Bimodal(nn.Module):
         if len(told):
             slots = self.heads.embed(told)
             if self.config.shuffled_slots:
-                slots = slots[_turn_by_turn(tokens, len(slots) // len(told)).to(slots.device)]
+                slots = slots[turn_by_turn(tokens, len(slots) // len(told)).to(slots.device)]
             x = x.clone()
             x[tokens.told] = slots.to(x.dtype)
         if tokens.masked.any():
@@ -257,7 +257,7 @@ def _penalised(
     return logits
 
 
-def _turn_by_turn(tokens: Tokens, each: int) -> Int[Tensor, " R"]:
+def turn_by_turn(tokens: Tokens, each: int) -> Int[Tensor, " R"]:
     """Which slot's embedding goes where, when motions of one question share its slots."""
     rows = torch.tensor([row for row, _ in tokens.told_fields])
     order = torch.arange(len(rows) * each).view(-1, each)

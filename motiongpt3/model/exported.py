@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
 from motiongpt3.errors import CorruptError, InputError
-from motiongpt3.model.bimodal import Bimodal, BimodalConfig, _turn_by_turn
+from motiongpt3.model.bimodal import Bimodal, BimodalConfig, turn_by_turn
 from motiongpt3.model.cache import KVCache
 from motiongpt3.model.checkpoint import Bundle, fill, read_json, read_sizes, verify
 from motiongpt3.model.codec import Codec
@@ -169,7 +169,7 @@ class ExportedNetwork(Bimodal):
         if len(told):
             slots = self.heads.embed(told)
             if self.config.shuffled_slots:
-                slots = slots[_turn_by_turn(prompt, len(slots) // len(told))]
+                slots = slots[turn_by_turn(prompt, len(slots) // len(told))]
             x[prompt.told] = slots
         if prompt.masked.any():
             x[prompt.masked] = self.heads.hidden_motion()
