@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -83,15 +83,17 @@ def write_clips(data: Path, options: argparse.Namespace, folder: Path, kind: str
 
 
 @dataclass(frozen=True)
-class Loaded(Captioning):
-    """The same work with a model that is there."""
+class Timed(Captioning):
+    """The same work, and when its model was there."""
 
-    worker: Captioner | None = None
+    loaded: list[tuple[float, float]] = field(default_factory=list)
+    """The clock on the wall and that of the processor, seconds."""
 
     def begin(self) -> Captioner:
-        """Nothing is loaded twice."""
-        assert self.worker is not None
-        return self.worker
+        """Look at the clocks once the model is loaded; reading has begun by then."""
+        worker = super().begin()
+        self.loaded.append((time.perf_counter(), time.process_time()))
+        return worker
 
 
 def throughput(place: Path, options: argparse.Namespace, temporary: Path) -> dict[str, float]:
@@ -111,15 +113,18 @@ def throughput(place: Path, options: argparse.Namespace, temporary: Path) -> dic
         marks.append(clock())
         del read
         begun = time.perf_counter()
-        again = Loaded(tuple(find_clips([place])), model, worker=worker)
-        kept = Parts(temporary / f"{number}.parts", {"number": number}, len(again.sizes))
-        rows = carry_out(again, kept, Local(), lambda done, of: None)
+        timed = Timed(tuple(find_clips([place])), model)
+        found = time.perf_counter() - begun
+        kept = Parts(temporary / f"{number}.parts", {"number": number}, len(timed.sizes))
+        rows = carry_out(timed, kept, Local(), lambda done, of: None)
         assert rows is not None and len(rows) == len(job.clips)
         write_table(temporary / "out.parquet", rows, COLUMNS, {})
         kept.remove()
-        files.append(len(job.clips) / (time.perf_counter() - begun))
-        marks.append(clock())
-        busy.append([1000 * (b - a) / len(job.clips) for a, b in pairwise(marks)])
+        wall, processor = timed.loaded[0]
+        files.append(len(job.clips) / (found + time.perf_counter() - wall))
+        marks = [*marks, processor, clock()]
+        spent = [1000 * (b - a) / len(job.clips) for a, b in pairwise(marks)]
+        busy.append([spent[0], spent[1], spent[3]])
         print(f"own {own[-1]:.1f}, files {files[-1]:.1f} clips/s", file=sys.stderr, flush=True)
     share = median(b / a for a, b in zip(own, files, strict=True))
     reads, describes, whole = (median(times) for times in zip(*busy, strict=True))

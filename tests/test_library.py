@@ -235,9 +235,9 @@ def test_a_reader_that_ends_is_said_and_none_is_left_behind() -> None:
             list(readers.results([_end]))
     script = (
         "import os, signal\nfrom motiongpt3.library.readers import Readers\n"
-        "if __name__ == '__main__':\n    readers = Readers(1).__enter__()\n"
-        "    print(*readers.results([os.getpid]), flush=True)\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "readers = Readers(1).__enter__()\n"
+        "print(*readers.results([os.getpid]), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     made = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert made.returncode == -signal.SIGKILL
@@ -255,7 +255,9 @@ def _end() -> None:
 @pytest.mark.slow
 def test_workers_of_ray_make_the_same(job: Captioning, rows: list[Row], tmp_path: Path) -> None:
     pytest.importorskip("ray.data")
+    before = signal.getsignal(signal.SIGTERM)
     assert done(job, tmp_path / "parts", OnRay(2)) == rows
+    assert signal.getsignal(signal.SIGTERM) == before, "handlers are put back"
 
 
 # -- prompts --------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def write(folder: Path, embeddings: Float[np.ndarray, "N D"]) -> tuple[str, ...]
         return ()
     import faiss
 
-    graph = faiss.IndexHNSWFlat(embeddings.shape[1], _LINKS)
+    graph: Any = faiss.IndexHNSWFlat(embeddings.shape[1], _LINKS)
     graph.hnsw.efConstruction = _BUILD
     graph.add(np.ascontiguousarray(embeddings, np.float32))
     with atomic_write(folder / FILE) as path:

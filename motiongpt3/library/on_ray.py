@@ -6,7 +6,10 @@ All machines see the inputs, and outputs that workers write, under the same path
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -50,17 +53,30 @@ def work_on_ray(
     os.environ |= {name: value for name, value in _QUIET.items() if name not in os.environ}
     import ray
 
-    begun = not ray.is_initialized()
-    if begun:
-        _start(engine)
+    with _running(engine):
+        try:
+            _through(job, kept, missing, engine, tell)
+        except (ray.exceptions.RayError, ConnectionError) as error:
+            said = str(error).strip().splitlines()[-1]
+            raise ResourceError(f"Ray stopped: {said}", where="--engine ray") from error
+
+
+@contextmanager
+def _running(engine: OnRay) -> Iterator[None]:
+    """Ray, and this process as it was afterwards; nothing where the caller has Ray running."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        _through(job, kept, missing, engine, tell)
-    except (ray.exceptions.RayError, ConnectionError) as error:
-        said = str(error).strip().splitlines()[-1]
-        raise ResourceError(f"Ray stopped: {said}", where="--engine ray") from error
+        _start(engine)
+        yield
     finally:
-        if begun:
-            ray.shutdown()
+        ray.shutdown()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray leaves one of its own
 
 
 def _start(engine: OnRay) -> None:

@@ -1,9 +1,11 @@
 """Processes that read ahead of the one that has the model."""
 
-import multiprocessing
-import signal
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -11,34 +13,36 @@ from motiongpt3.errors import ResourceError
 
 _AHEAD = 2
 """Calls that each process is given before the first of them is asked for."""
+_PROGRAM = "import sys; from motiongpt3.library.readers import serve; serve(int(sys.argv[1]))"
 
 
 class Readers:
     """So many processes; without any, calls are made where they are asked for.
 
     A process ends with the one that started it, however that ended: it then reads the end of its
-    pipe, which a pool of the standard library does not.
+    pipe, which a pool of the standard library does not. Nor does it import the caller's program.
     """
 
     def __init__(self, count: int):
-        self.count = count
+        self.count = count if os.name == "posix" else 0  # elsewhere pipes are not handed down
         self._stack, self._pipes = ExitStack(), list[Connection]()
 
     def __enter__(self) -> "Readers":
-        context = multiprocessing.get_context("spawn")  # threads of the model are not forked
         for _ in range(self.count):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            process.start()
-            theirs.close()
-            self._stack.callback(process.join)
+            ours, theirs = Pipe()
+            self._pipes.append(self._stack.enter_context(ours))
+            with theirs:
+                process = subprocess.Popen(
+                    [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                    start_new_session=True,  # Ctrl-C is for the process that asks
+                )
+            self._stack.callback(process.wait)
             self._stack.callback(process.terminate)
-            self._pipes.append(ours)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for pipe in self._pipes:
-            pipe.close()
         self._stack.close()
 
     def results(self, calls: Sequence[Callable[[], Any]]) -> Iterator[Any]:
@@ -66,9 +70,9 @@ class Readers:
             yield result
 
 
-def _serve(pipe: Connection) -> None:
-    """Answer calls until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides what is stopped
+def serve(handle: int) -> None:
+    """Answer calls from a pipe until nobody asks any more."""
+    pipe = Connection(handle)
     try:
         while True:
             pipe.send(pipe.recv()())
