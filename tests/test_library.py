@@ -26,8 +26,8 @@ from motiongpt3.library.captioning import COLUMNS, Captioning
 from motiongpt3.library.generating import Generating
 from motiongpt3.library.inputs import find_clips, parts_of
 from motiongpt3.library.parts import Parts, Row
+from motiongpt3.library.processes import Processes
 from motiongpt3.library.prompts import read_prompts
-from motiongpt3.library.readers import Readers
 from motiongpt3.library.tables import read_table, write_table
 from motiongpt3.library.work import Job, Local, OnRay, carry_out
 from motiongpt3.motion.skeleton import KIT
@@ -229,13 +229,13 @@ def test_tables_come_back(suffix: str, rows: list[Row], tmp_path: Path) -> None:
 
 
 def test_a_reader_that_ends_is_said_and_none_is_left_behind() -> None:
-    with Readers(2) as readers:
+    with Processes(2) as readers:
         assert list(readers.results([os.getpid] * 5))[0] != os.getpid()
         with pytest.raises(ResourceError, match="has ended"):
             list(readers.results([_end]))
     script = (
-        "import os, signal\nfrom motiongpt3.library.readers import Readers\n"
-        "readers = Readers(1).__enter__()\n"
+        "import os, signal\nfrom motiongpt3.library.processes import Processes\n"
+        "readers = Processes(1).__enter__()\n"
         "print(*readers.results([os.getpid]), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

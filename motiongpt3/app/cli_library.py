@@ -85,5 +85,6 @@ def add_engine(parser: Parser) -> None:
         "--workers",
         metavar="N",
         type=number("--workers", 1, MAX_WORKERS, int),
-        help="processes that read clips (local, default 1); workers of Ray (default: all CPUs)",
+        help="processes with a model each (default: one per core, at most 8); on a GPU, processes "
+        "that read for it (default 1); workers of Ray",
     )

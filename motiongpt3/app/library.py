@@ -19,6 +19,8 @@ CLIPS = "clips"
 """What is read from files."""
 INDEX = "index.jsonl"
 """Which motion was made of which prompt."""
+_MOST_MODELS = 8
+"""Processes with a model each that are taken unasked: each takes its own memory."""
 _NAMED = 3
 """Skipped inputs that are named; the result lists all."""
 
@@ -155,22 +157,15 @@ def _engine(options: Namespace, what: str) -> "Engine":
 
     share = Share.here()
     if options.engine == "local":
-        readers = (options.workers or 1) if what == CLIPS else 0
-        _make_room(readers)
-        return Local(share, readers)
+        if options.device == "cpu" and share.world == 1:
+            return Local(share, 0, options.workers or min(os.cpu_count() or 1, _MOST_MODELS))
+        return Local(share, (options.workers or 1) if what == CLIPS else 0)
     if share.world > 1:
         raise InputError("torchrun and Ray are two ways", where="--engine ray", hint="take one")
     from motiongpt3.library.on_ray import check_ray
 
     check_ray()
     return OnRay(options.workers, gpus=int(options.device == "cuda"))
-
-
-def _make_room(readers: int) -> None:
-    """Leave processors to what reads: a thread that waits for one holds up all of the model."""
-    import torch
-
-    torch.set_num_threads(max(1, torch.get_num_threads() - readers))
 
 
 def _told(

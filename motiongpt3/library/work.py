@@ -8,13 +8,14 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from motiongpt3.errors import InputError
 from motiongpt3.evaluation.protocol import Report, Share
 from motiongpt3.evaluation.replications import Identity
 from motiongpt3.library.parts import Parts, Row
-from motiongpt3.library.readers import Readers
+from motiongpt3.library.processes import Processes
 
 _POLL_SECONDS = 0.2
 T = TypeVar("T")
@@ -52,13 +53,18 @@ class Job(Protocol):
         """Load the model."""
         ...
 
+    def __hash__(self) -> int: ...
+
 
 @dataclass(frozen=True)
 class Local:
-    """Work in this process, with others that read ahead for it."""
+    """Work in this process, with others that read ahead for it, or in processes beside it."""
 
     share: Share = Share()
     readers: int = 1
+    makers: int = 0
+    """Processes that have a model and one thread each; without any, this one has the model. Cores
+    are used best so: the small products of a model gain little from a second thread."""
 
 
 @dataclass(frozen=True)
@@ -139,12 +145,33 @@ def _make(
 
         work_on_ray(job, kept, missing, engine, tell)
         return
-    with Readers(engine.readers) as readers:
+    if engine.makers:
+        with Processes(min(engine.makers, len(missing))) as makers:
+            made = makers.results([partial(_made, job, number) for number in missing])
+            for number, rows in zip(missing, made, strict=True):
+                kept.keep(number, rows)
+                tell(number)
+        return
+    with Processes(engine.readers) as readers:
         worker = job.begin()
         calls = [worker.reading(number) for number in missing]
         for number, read in zip(missing, readers.results(calls), strict=True):
             kept.keep(number, worker.rows(number, read))
             tell(number)
+
+
+def _made(job: Job, number: int) -> list[Row]:
+    """The rows of a part, in a process that keeps its model for the next."""
+    worker = _worker(job)
+    return worker.rows(number, worker.reading(number)())
+
+
+@lru_cache(maxsize=1)
+def _worker(job: Job) -> Worker:
+    import torch
+
+    torch.set_num_threads(1)
+    return job.begin()
 
 
 def _meet(share: Share) -> None:

@@ -1,22 +1,23 @@
-"""Processes that read ahead of the one that has the model."""
+"""Processes beside this one: they read ahead for its model, or have a model each."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from motiongpt3.errors import ResourceError
+from motiongpt3.errors import MotionGPTError, ResourceError
 
 _AHEAD = 2
 """Calls that each process is given before the first of them is asked for."""
-_PROGRAM = "import sys; from motiongpt3.library.readers import serve; serve(int(sys.argv[1]))"
+_PROGRAM = "import sys; from motiongpt3.library.processes import serve; serve(int(sys.argv[1]))"
 
 
-class Readers:
+class Processes:
     """So many processes; without any, calls are made where they are asked for.
 
     A process ends with the one that started it, however that ended: it then reads the end of its
@@ -27,7 +28,7 @@ class Readers:
         self.count = count if os.name == "posix" else 0  # elsewhere pipes are not handed down
         self._stack, self._pipes = ExitStack(), list[Connection]()
 
-    def __enter__(self) -> "Readers":
+    def __enter__(self) -> "Processes":
         for _ in range(self.count):
             ours, theirs = Pipe()
             self._pipes.append(self._stack.enter_context(ours))
@@ -49,6 +50,7 @@ class Readers:
         """What the calls return, in their order.
 
         Raises:
+            MotionGPTError: what a call raised.
             ResourceError: when a process has ended.
         """
         if not self.count:
@@ -65,8 +67,10 @@ class Readers:
                     pipe.send(calls[place + ahead])
             except (EOFError, OSError) as error:
                 raise ResourceError(
-                    "a process that reads clips has ended", hint="out of memory? run it again"
+                    "a process has ended", hint="out of memory? run it again with fewer --workers"
                 ) from error
+            if isinstance(result, _Refused):
+                raise result.error(result.message, where=result.where, hint=result.hint)
             yield result
 
 
@@ -75,6 +79,23 @@ def serve(handle: int) -> None:
     pipe = Connection(handle)
     try:
         while True:
-            pipe.send(pipe.recv()())
+            pipe.send(_answer(pipe.recv()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """An error on its way to the process that asked."""
+
+    error: type[MotionGPTError]
+    message: str
+    where: str
+    hint: str
+
+
+def _answer(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except MotionGPTError as error:
+        return _Refused(type(error), error.message, error.where, error.hint)
