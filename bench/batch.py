@@ -3,7 +3,8 @@
 python bench/batch.py [--model DIR] [--clips 3000] [--format npz bvh] [--kills 10] [--ray]
 
 Real clips of the processed set are written to files first. The model's own throughput is that of
-features that lie in memory already, in the same parts, with all threads; "files" is what
+features that lie in memory already, in the same parts, with all threads; "caption()" is that of
+`model.caption` on motions in memory, which takes features of their joints itself; "files" is what
 `motiongpt3 caption DIR -o TABLE` does, finding, reading, describing, writing, once it is under way:
 the time of a run on a few clips is taken off as its start-up. Both are measured in turn. The table
 must be the same, to the last byte of a Parquet file, after kills at random times and from two
@@ -51,7 +52,8 @@ def main() -> None:
             found = throughput(place, options, Path(temporary))
             figures[kind] = found
             lines.append([kind, str(options.clips), *(f"{value:.2f}" for value in found.values())])
-            targets.append(common.Target(f"{kind}: share", found["share"], _SHARE, True, 2))
+            for name in ("of own", "of caption()"):
+                targets.append(common.Target(f"{kind}: {name}", found[name], _SHARE, True, 2))
         whole = Path(temporary) / "whole.parquet"
         took = command(place, whole, options, [])
         if options.kills:
@@ -88,21 +90,32 @@ def throughput(place: Path, options: argparse.Namespace, temporary: Path) -> dic
     worker = Captioning(tuple(clips), model).begin()
     job = worker.job
     read = [worker.reading(part)() for part in range(len(job.sizes))]
-    own, files, starts = [], [], []
+    motions = [[Motion.read(clip.place) for clip in part] for part in job.parts]
+    own, calls, files, starts = [], [], [], []
     for _ in range(options.repeats):
         begun = time.perf_counter()
         for part, some in enumerate(read):
             worker.rows(part, some)
         own.append(len(clips) / (time.perf_counter() - begun))
+        begun = time.perf_counter()
+        for some in motions:
+            worker.model.caption(some)
+        calls.append(len(clips) / (time.perf_counter() - begun))
         start, whole = (command(p, temporary / "timed.parquet", options, []) for p in (few, place))
         assert start is not None and whole is not None
         starts.append(start)
         files.append((len(clips) - _FEW) / (whole - start))
-        print(f"own {own[-1]:.1f}, files {files[-1]:.1f} clips/s", file=sys.stderr, flush=True)
+        print(
+            f"own {own[-1]:.1f}, caption() {calls[-1]:.1f}, files {files[-1]:.1f} clips/s",
+            file=sys.stderr,
+            flush=True,
+        )
     return {
         "own clips/s": median(own),
+        "caption() clips/s": median(calls),
         "files clips/s": median(files),
-        "share": median(b / a for a, b in zip(own, files, strict=True)),
+        "of own": median(b / a for a, b in zip(own, files, strict=True)),
+        "of caption()": median(b / a for a, b in zip(calls, files, strict=True)),
         "start-up s": median(starts),
     }
 

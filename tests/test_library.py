@@ -3,11 +3,13 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,21 @@ def test_readers_beside_the_model_change_nothing(
     job: Captioning, rows: list[Row], tmp_path: Path
 ) -> None:
     assert done(job, tmp_path / "parts", Local(readers=2)) == rows
+
+
+def test_processes_with_a_model_each_change_nothing(
+    job: Captioning, rows: list[Row], tmp_path: Path
+) -> None:
+    assert done(job, tmp_path / "parts", Local(readers=0, makers=2)) == rows
+
+
+def test_what_a_process_refuses_is_said_here(job: Captioning, model: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "model"
+    shutil.copytree(model, damaged)
+    weights = damaged / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(CorruptError, match="manifest"):
+        done(replace(job, model=str(damaged)), tmp_path / "parts", Local(readers=0, makers=2))
 
 
 def test_processes_share_the_parts(job: Captioning, rows: list[Row], tmp_path: Path) -> None:
