@@ -128,8 +128,9 @@ def test_two_motions_of_one_question_share_its_slots_turn_by_turn(model) -> None
     torch.testing.assert_close(x, slots.transpose(0, 1).flatten(0, 1))
 
 
-def test_parts_have_the_papers_sizes(model) -> None:
+def test_parts_have_the_papers_sizes(folder) -> None:
     """Weights the official code holds and never reads are counted in by hand."""
+    model = MotionGPT(read_bundle(folder / "motiongpt3.ckpt"))
 
     def size(weights) -> int:
         return sum(w.numel() for w in weights)

@@ -8,8 +8,11 @@ are faster still wherever reading the weights is what takes the time.
 Shapes: B sequences, L tokens, M tokens attended to, Z width, I and O sizes of a layer.
 """
 
+import ctypes
 import platform
+import sys
 import warnings
+from contextlib import suppress
 from typing import Literal
 
 import torch
@@ -49,6 +52,7 @@ def pack(module: nn.Module, precision: Precision = "fp32") -> None:
         for part in gpt.modules():
             if isinstance(part, FeedForward):  # what comes out of a GELU loses most by 8 bits
                 part.register_module("down", packed(part.down.weight, part.down.bias, rest))
+                _give_back()
         _replace(gpt, precision)
         gpt.words = WordScores(gpt.wte.weight, precision)
     _replace(module, rest)
@@ -62,6 +66,16 @@ def _replace(module: nn.Module, precision: Precision) -> None:
             setattr(module, name, PackedTransformerLayer(child, precision))
         else:
             _replace(child, precision)
+            continue
+        _give_back()
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, where the C library keeps it: what it has does not fit
+    packed weights, and a large model would take up its weights half as much again."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # only glibc can
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def packed(
@@ -129,19 +143,20 @@ class Int8Linear(nn.Module):
 
 
 class WordScores(nn.Module):
-    """The word table as an output layer. With fewer bits, scores of the likeliest words are worked
-    out again in fp32: close ones must not be confused, and few words have to be read for it."""
+    """The word table as an output layer. In fp32 it stays as it lies, since it is the table of
+    embeddings too; with fewer bits, scores of the likeliest words are worked out again in fp32:
+    close ones must not be confused, and few words have to be read for it."""
 
     def __init__(self, table: Float[Tensor, "V D"], precision: Precision):
         super().__init__()
-        self.table, self.layer = table.detach(), packed(table, None, precision)
-        self.sure = min(_LIKELIEST, len(table)) if precision != "fp32" else 0
+        self.table = table.detach()
+        self.layer = None if precision == "fp32" else packed(table, None, precision)
 
     def forward(self, hidden: Float[Tensor, "*n D"]) -> Float[Tensor, "*n V"]:
+        if self.layer is None:
+            return torch.ops.mkldnn._linear_pointwise(hidden, self.table, None, "none", [], "")
         scores = self.layer(hidden)
-        if not self.sure:
-            return scores
-        words = scores.topk(self.sure, -1).indices
+        words = scores.topk(min(_LIKELIEST, len(self.table)), -1).indices
         exact = (self.table[words] * hidden[..., None, :]).sum(-1)
         return scores.scatter(-1, words, exact)
 
