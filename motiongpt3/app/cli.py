@@ -140,9 +140,7 @@ def _add_making(parser: Parser) -> None:
         type=number("--temperature", 0, 2),
         help="below 1 nearer to what is likeliest (default 1; 0.5 where motion is given)",
     )
-    parser.add_argument(
-        "--sampler", choices=get_args(Sampler), help="default ddpm; dpm++ where motion is given"
-    )
+    parser.add_argument("--sampler", choices=get_args(Sampler), help="default dpm++")
     parser.add_argument(
         "--caption-back", action="store_true", help="let the model describe what it made"
     )

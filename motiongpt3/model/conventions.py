@@ -27,11 +27,7 @@ class Conventions:
     """Noise level from which on there is guidance, likewise."""
     temperature: float = 0.5
     """Of motions that go on from others, likewise."""
-    sampler: Sampler = "ddpm"
-    """How a motion that words ask for is drawn, likewise. Noise on the way keeps standing feet
-    still: those of walking people slide a third as fast as with dpm++ (docs/performance.md)."""
-    sampler_going_on: Sampler = "dpm++"
-    """How motions that go on from others are drawn, which are to be near what happened."""
+    sampler: Sampler = "dpm++"
     steps: int = 10
     caption_tokens: int = 48
     """Longest answer in words."""
@@ -48,7 +44,6 @@ OFFICIAL = Conventions(
     guidance=7.5,
     guided_from=0,
     temperature=1.0,
-    sampler="dpm++",
     caption_tokens=40,
 )
 """The released model as it was trained, with our few-step sampler; guidance as in its test.yaml."""
@@ -59,7 +54,6 @@ OFFICIAL_EVALUATION = replace(
     before_motion=" \n \n ",
     keep_spaces=True,
     sampler="ddpm",
-    sampler_going_on="ddpm",
     steps=100,
     repetition_penalty=1.1,
 )

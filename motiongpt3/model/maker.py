@@ -97,15 +97,12 @@ class Maker:
     def _sampling(self, given: Sampling | None, going_on: bool) -> Sampling:
         """What a caller asked for, and the model's conventions for the rest."""
         usual = self.conventions
-        how = given or Sampling()
-        sampler = usual.sampler_going_on if going_on else usual.sampler
+        how = given or Sampling(usual.sampler, usual.steps)
         ids = bool(self.network.config.codebook)  # are not pushed anywhere
         guidance = 1.0 if going_on or ids else usual.guidance
         temperature = usual.temperature if going_on and not ids else 1.0
         return replace(
             how,
-            sampler=how.sampler or sampler,
-            steps=how.steps or usual.steps,
             guidance=guidance if how.guidance is None else how.guidance,
             guided_from=usual.guided_from if how.guided_from is None else how.guided_from,
             temperature=temperature if how.temperature is None else how.temperature,

@@ -15,12 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import assert_never
 
-from motiongpt3.model.sampling import Sampler, Sampling
+from motiongpt3.model.sampling import Sampling
 
 Prediction = Literal["epsilon", "x0", "v", "flow"]
-SAMPLER: Sampler = "dpm++"
-STEPS = 10
-"""Where neither a caller nor a model says which."""
 Latents = Float[Tensor, "N Z"]
 Clean = Callable[[Latents, int], Latents]
 Noise = Callable[[], Latents]
@@ -83,11 +80,10 @@ def visited_levels(keep: Sequence[float], sampling: Sampling) -> list[int]:
     ddpm and ddim space them evenly, as the paper does. dpm++ spaces them evenly in log-SNR: in 10
     steps a Gaussian of standard deviation 0.3 then comes out at 0.304, evenly spaced at 0.18.
     """
-    S, last = sampling.steps or STEPS, len(keep) - 1
+    S, last = sampling.steps, len(keep) - 1
     if S == 1:
         return [last]
-    sampler = sampling.sampler or SAMPLER
-    match sampler:
+    match sampling.sampler:
         case "ddpm" | "ddim":
             visited = [round(i * last / (S - 1)) for i in range(S)]
         case "dpm++":
@@ -95,7 +91,7 @@ def visited_levels(keep: Sequence[float], sampling: Sampling) -> list[int]:
             wanted = torch.linspace(log_snr[0].item(), log_snr[-1].item(), S, dtype=torch.float64)
             visited = (wanted[:, None] - log_snr).abs().argmin(1).tolist()
         case _:
-            assert_never(sampler)
+            assert_never(sampling.sampler)
     return sorted(set(visited), reverse=True)  # rounding to whole levels may repeat some
 
 
@@ -104,8 +100,7 @@ def run_sampler(
 ) -> Latents:
     """From pure noise `start` to a clean latent. `keep` is the share of signal at each level."""
     levels = visited_levels(keep, sampling)
-    sampler = sampling.sampler or SAMPLER
-    match sampler:
+    match sampling.sampler:
         case "ddpm":
             return ddpm(clean, start, keep, levels, noise)
         case "ddim":
@@ -113,7 +108,7 @@ def run_sampler(
         case "dpm++":
             return dpm_solver(clean, start, keep, levels)
         case _:
-            assert_never(sampler)
+            assert_never(sampling.sampler)
 
 
 def guided(says: Says, prediction: Prediction, keep: Sequence[float], sampling: Sampling) -> Clean:
