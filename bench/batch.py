@@ -26,6 +26,7 @@ import common
 
 from motiongpt3.data.dataset import MotionText
 from motiongpt3.library.captioning import Captioning
+from motiongpt3.library.chosen import Chosen
 from motiongpt3.library.inputs import find_clips
 from motiongpt3.motion.motion import Motion
 
@@ -87,7 +88,7 @@ def throughput(place: Path, options: argparse.Namespace, temporary: Path) -> dic
     for clip in clips[:: len(clips) // _FEW][:_FEW]:
         (few / clip.name).symlink_to(clip.place)
     model = options.model and str(options.model)
-    worker = Captioning(tuple(clips), model).begin()
+    worker = Captioning(tuple(clips), Chosen(model)).begin()
     job = worker.job
     read = [worker.reading(part)() for part in range(len(job.sizes))]
     motions = [[Motion.read(clip.place) for clip in part] for part in job.parts]

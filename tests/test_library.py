@@ -25,6 +25,7 @@ from motiongpt3.app import cli
 from motiongpt3.errors import CorruptError, InputError, ResourceError
 from motiongpt3.evaluation.protocol import Share
 from motiongpt3.library.captioning import COLUMNS, Captioning
+from motiongpt3.library.chosen import Chosen
 from motiongpt3.library.generating import Generating
 from motiongpt3.library.inputs import find_clips, parts_of
 from motiongpt3.library.parts import Parts, Row
@@ -68,7 +69,7 @@ def done(job: Job, folder: Path, engine: Local | OnRay = Local(readers=0)) -> li
 
 @pytest.fixture(scope="module")
 def job(model: Path, clips: Path) -> Captioning:
-    return Captioning(tuple(find_clips([clips])), str(model), part=3)
+    return Captioning(tuple(find_clips([clips])), Chosen(str(model)), part=3)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +182,9 @@ def test_what_a_process_refuses_is_said_here(job: Captioning, model: Path, tmp_p
     weights = damaged / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(CorruptError, match="manifest"):
-        done(replace(job, model=str(damaged)), tmp_path / "parts", Local(readers=0, makers=2))
+        done(
+            replace(job, model=Chosen(str(damaged))), tmp_path / "parts", Local(readers=0, makers=2)
+        )
 
 
 def test_processes_share_the_parts(job: Captioning, rows: list[Row], tmp_path: Path) -> None:
@@ -195,12 +198,15 @@ def test_other_work_in_the_same_place_is_refused(
     job: Captioning, model: Path, clips: Path, tmp_path: Path
 ) -> None:
     Parts(tmp_path / "parts", job.identity, 3).begin()
-    fewer = Captioning(job.clips[1:], str(model), part=3)
+    fewer = Captioning(job.clips[1:], Chosen(str(model)), part=3)
     with pytest.raises(InputError, match="begun with inputs"):
         done(fewer, tmp_path / "parts")
-    shipped = Captioning(job.clips, None, part=3)
+    shipped = Captioning(job.clips, Chosen(), part=3)
     with pytest.raises(InputError, match="begun with model"):
         done(shipped, tmp_path / "parts")
+    rounded = Captioning(job.clips, Chosen(str(model), precision="int8"), part=3)
+    with pytest.raises(InputError, match="begun with precision"):
+        done(rounded, tmp_path / "parts")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
     with pytest.raises(InputError, match="holds other files"):
@@ -342,7 +348,7 @@ def test_motions_are_those_of_single_calls(model: Path, tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     prompts = tuple(read_prompts(path, None, 0))
     (tmp_path / "out").mkdir()
-    job = Generating(prompts, str(tmp_path / "out"), model=str(model), part=2)
+    job = Generating(prompts, str(tmp_path / "out"), model=Chosen(str(model)), part=2)
     rows = done(job, tmp_path / "out" / "parts")
     alone = motiongpt3.load(model)
     assert [row["file"] for row in rows] == ["000001.npz", "000002.npz", None, "000004.npz"]

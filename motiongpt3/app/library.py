@@ -12,6 +12,7 @@ from motiongpt3.app.show import progress, say, say_json, say_warning, working
 from motiongpt3.errors import InputError
 
 if TYPE_CHECKING:
+    from motiongpt3.library.chosen import Chosen
     from motiongpt3.library.parts import Parts, Row
     from motiongpt3.library.work import Engine, Job
 
@@ -37,7 +38,7 @@ def caption(options: Namespace) -> int:
     _check_place(out)
     with working("looking for clips"):
         clips = tuple(find_clips(options.clips))
-        job = Captioning(clips, _place(options.model), options.device)
+        job = Captioning(clips, _chosen(options))
         kept = Parts(out.with_name(f"{out.name}.parts"), job.identity, len(job.sizes))
     begun = time.perf_counter()
     rows = _carried_out(job, kept, options, CLIPS)
@@ -64,9 +65,9 @@ def generate(options: Namespace) -> int:
         raise InputError("is not an empty folder", where=str(out), hint=hint)
     with working("reading prompts"):
         prompts = tuple(read_prompts(options.prompts, options.seconds, options.seed))
-        place, how = _place(options.model), arguments.sampling(options)
+        how = arguments.sampling(options)
         suffix = f".{options.format}"
-        job = Generating(prompts, os.path.abspath(out), suffix, place, options.device, how)
+        job = Generating(prompts, os.path.abspath(out), suffix, _chosen(options), how)
         kept = Parts(kept_in, job.identity, len(job.sizes))
     begun = time.perf_counter()
     rows = _carried_out(job, kept, options, "prompts")
@@ -200,6 +201,11 @@ def _check_place(out: Path) -> None:
     arguments.writable(out.resolve().parent)
 
 
-def _place(model: str | None) -> str | None:
-    """A model as every process finds it; what is no path is a name on the hub."""
-    return os.path.abspath(model) if model is not None and os.path.exists(model) else model
+def _chosen(options: Namespace) -> "Chosen":
+    """The model as every process finds it; what is no path is a name on the hub."""
+    from motiongpt3.library.chosen import Chosen
+
+    place = options.model
+    if place is not None and os.path.exists(place):
+        place = os.path.abspath(place)
+    return Chosen(place, options.device, options.backend, options.precision)

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 
 import motiongpt3
 from motiongpt3.evaluation.replications import Identity
+from motiongpt3.library.chosen import Chosen
 from motiongpt3.library.inputs import PART, Input, fingerprint, parts_of
 from motiongpt3.library.parts import Row
 from motiongpt3.library.reading import ReadClip, read_clips
@@ -19,8 +20,7 @@ class Captioning:
     """Clips to describe, and the model that does."""
 
     clips: tuple[Input, ...]
-    model: str | None = None
-    device: str = "cpu"
+    model: Chosen = Chosen()
     part: int = PART
 
     @cached_property
@@ -36,11 +36,9 @@ class Captioning:
     @cached_property
     def identity(self) -> Identity:
         """The clips and the model."""
-        from motiongpt3.model.loading import fingerprint as of_model
-
         return {
             "work": "caption",
-            "model": of_model(self.model),
+            **self.model.identity,
             "inputs": fingerprint(self.clips),
             "inputs in a part": self.part,
             "version": motiongpt3.__version__,
@@ -57,7 +55,7 @@ class Captioner:
     def __init__(self, job: Captioning):
         from motiongpt3.model.observer import Observer
 
-        self.job, self.model = job, motiongpt3.load(job.model, job.device)
+        self.job, self.model = job, job.model.load()
         self.observer = Observer(self.model.codec.skeleton, self.model.codec.hip_sign)
 
     def reading(self, number: int) -> Callable[[], list[ReadClip]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import motiongpt3
 from motiongpt3.evaluation.replications import Identity
+from motiongpt3.library.chosen import Chosen
 from motiongpt3.library.inputs import PART
 from motiongpt3.library.parts import Row
 from motiongpt3.library.prompts import Prompt
@@ -35,8 +36,7 @@ class Generating:
     folder: str
     """Absolute; the motions are written in it."""
     suffix: str = ".npz"
-    model: str | None = None
-    device: str = "cpu"
+    model: Chosen = Chosen()
     sampling: Sampling | None = None
     part: int = PART
 
@@ -54,13 +54,11 @@ class Generating:
     @cached_property
     def identity(self) -> Identity:
         """The prompts, the model and how it samples."""
-        from motiongpt3.model.loading import fingerprint
-
         asked = json.dumps([asdict(one) for one in self.prompts]).encode()
         how = "as usual" if self.sampling is None else json.dumps(asdict(self.sampling))
         return {
             "work": "generate",
-            "model": fingerprint(self.model),
+            **self.model.identity,
             "inputs in a part": self.part,
             "prompts": hashlib.sha256(asked).hexdigest(),
             "sampling": how,
@@ -77,7 +75,7 @@ class Generator:
     """The model at work."""
 
     def __init__(self, job: Generating):
-        self.job, self.model = job, motiongpt3.load(job.model, job.device)
+        self.job, self.model = job, job.model.load()
 
     def reading(self, number: int) -> Callable[[], Sequence[Prompt]]:
         """The prompts of a part; there is nothing to read."""

@@ -141,7 +141,9 @@ def fingerprint(path: str | Path | None = None) -> str:
     manifest = place / "manifest.json"
     if not manifest.is_file():
         raise InputError("is no model", where=str(place), hint="train one with `motiongpt3 train`")
-    return str(json.loads(manifest.read_bytes())["sha256"]["model.safetensors"])
+    files = json.loads(manifest.read_bytes())["sha256"]
+    # Graphs are several files, which the manifest stands for.
+    return str(files.get("model.safetensors") or digest(manifest))
 
 
 def _official_file(place: Path) -> Path | None:
