@@ -53,14 +53,11 @@ FIGURES = (
 
 def bench(options: Namespace) -> int:
     """Time loading, generating and captioning part by part, alone and in batches; peak memory."""
-    wanted = {
-        "models": [[options.model, options.precision]],
-        "device": options.device,
-        "repeats": options.repeats,
-    }
-    if options.against is not None or options.against_precision is not None:
-        other = options.against_precision or options.precision
-        wanted["models"].append([options.against or options.model, other])
+    own = [options.model, options.precision, options.backend]
+    other = [options.against, options.against_precision, options.against_backend]
+    wanted = {"models": [own], "device": options.device, "repeats": options.repeats}
+    if any(other):
+        wanted["models"] = [own, [theirs or ours for ours, theirs in zip(own, other, strict=True)]]
         if wanted["models"][0] == wanted["models"][1]:
             raise InputError("compared with itself", where="--against", hint="name another model")
     with working("measuring"):
@@ -85,8 +82,8 @@ def measure_here(begun: float, wanted: Mapping[str, Any]) -> int:
 
     try:
         models = [
-            motiongpt3.load(path, wanted["device"], precision=precision)
-            for path, precision in wanted["models"]
+            motiongpt3.load(path, wanted["device"], precision=precision, backend=backend)
+            for path, precision, backend in wanted["models"]
         ]
         loaded = time.perf_counter() - begun
         values = _both(models, wanted) if len(models) > 1 else _one(models[0], wanted)
@@ -220,7 +217,7 @@ def _beside_floor(part: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _say_paired(values: Mapping[str, Any]) -> None:
-    names = [f"{path or 'shipped'}, {precision}" for path, precision in values["models"]]
+    names = [", ".join([path or "shipped", *how]) for path, *how in values["models"]]
     rows = [
         (
             row["what"],
@@ -234,10 +231,9 @@ def _say_paired(values: Mapping[str, Any]) -> None:
 
 
 def _how(values: Mapping[str, Any]) -> str:
-    precision = values["models"][0][1]
+    how = ", ".join(values["models"][0][1:])
     return (
-        f"{values['device']}, {precision}, {values['threads']} thread(s), "
-        f"median of {values['repeats']}"
+        f"{values['device']}, {how}, {values['threads']} thread(s), median of {values['repeats']}"
     )
 
 

@@ -20,6 +20,7 @@ from motiongpt3.app.cli_learn import add_data, add_report, add_train
 from motiongpt3.app.cli_library import add_embed, add_many_clips, add_many_prompts, add_search
 from motiongpt3.app.cli_reproduce import add_reproduce
 from motiongpt3.app.parser import (
+    BACKENDS,
     PRECISIONS,
     Commands,
     Parser,
@@ -247,4 +248,6 @@ def _bench(group: Commands) -> None:
     parser.add_argument(
         "--against-precision", choices=PRECISIONS, help="or with this precision, likewise"
     )
+    parser.add_argument("--against-backend", choices=BACKENDS, help="or by this backend, likewise")
+    add_backend(parser)
     add_model(parser)

@@ -14,8 +14,8 @@ class Parser(argparse.ArgumentParser):
         raise InputError(message, hint=f"see {self.prog} --help")
 
 
-PRECISIONS = ("fp32", "bf16", "int8")
-"""Those of `model.packing`, which is too slow to ask."""
+PRECISIONS, BACKENDS = ("fp32", "bf16", "int8"), ("torch", "onnx", "openvino")
+"""Those of `model.packing` and `model.loading`, which are too slow to ask."""
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
@@ -72,7 +72,7 @@ def add_backend(parser: Parser) -> None:
     parser.add_argument(
         "--backend",
         default="torch",
-        choices=("torch", "onnx", "openvino"),
+        choices=BACKENDS,
         help="what computes; the last two export the model once, and keep it (default torch)",
     )
 
