@@ -12,7 +12,7 @@ from torch import nn
 
 from motiongpt3.evaluation.machine import Machine, Product
 from motiongpt3.model.motiongpt import MotionGPT
-from motiongpt3.model.packing import Int8Linear, PackedLinear
+from motiongpt3.model.packing import Int8Linear, PackedLinear, WordScores
 
 Place = tuple[Any, str]
 """An object and the name of its method that does a part."""
@@ -69,7 +69,7 @@ class _Watch:
 
     def multiplied(self, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         """Note a product; PyTorch calls this after each."""
-        assert isinstance(layer, (PackedLinear, Int8Linear))
+        assert isinstance(layer, (PackedLinear, Int8Linear, WordScores))
         rows = output.numel() // layer.size[0]
         weights = layer.size[0] * layer.size[1]
         here = self.open_[-1]
@@ -109,7 +109,8 @@ def _watched(model: MotionGPT, count: bool) -> Iterator[_Watch]:
         for name, place in parts_of(model).items():
             stack.enter_context(_replaced(*place, watch, name))
         for layer in layers:
-            if count and isinstance(layer, (PackedLinear, Int8Linear)):
+            own = isinstance(layer, WordScores) and layer.layer is None
+            if count and (own or isinstance(layer, (PackedLinear, Int8Linear))):
                 stack.enter_context(layer.register_forward_hook(watch.multiplied))
         watch.since = time.perf_counter()
         yield watch

@@ -147,8 +147,12 @@ class WordScores(nn.Module):
     embeddings too; with fewer bits, scores of the likeliest words are worked out again in fp32:
     close ones must not be confused, and few words have to be read for it."""
 
+    bytes_each = 4
+    """Of the table as it lies."""
+
     def __init__(self, table: Float[Tensor, "V D"], precision: Precision):
         super().__init__()
+        self.size = table.shape
         self.table = table.detach()
         self.layer = None if precision == "fp32" else packed(table, None, precision)
 
