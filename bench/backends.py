@@ -10,7 +10,6 @@ machine then slows all alike; the medians, and the median over rounds of how man
 """
 
 import argparse
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
@@ -120,15 +119,9 @@ def timed(models: Models, rounds: int) -> dict[str, dict[str, float]]:
     """Milliseconds of every call by every backend, and how many times as fast as PyTorch."""
     found = {}
     for what in common.track(list(calls(models[TORCH])), "timing"):
-        ready = {name: calls(model)[what] for name, model in models.items()}
-        taken: dict[str, list[float]] = {name: [] for name in models}
-        for round_ in range(rounds + 2):
-            for name, call in ready.items():
-                begun = time.perf_counter()
-                call()
-                if round_ >= 2:  # the first are for warming up
-                    taken[name].append(1000 * (time.perf_counter() - begun))
-        found[what] = {name: median(values) for name, values in taken.items()}
+        ready = [calls(model)[what] for model in models.values()]
+        taken = dict(zip(models, common.in_turns(ready, rounds), strict=True))
+        found[what] = {name: 1000 * median(values) for name, values in taken.items()}
         for other in OTHERS:
             shares = [one / two for one, two in zip(taken[TORCH], taken[other], strict=True)]
             found[what][f"times {other}"] = median(shares)

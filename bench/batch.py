@@ -90,7 +90,7 @@ def throughput(place: Path, options: argparse.Namespace, temporary: Path) -> dic
     model = options.model and str(options.model)
     worker = Captioning(tuple(clips), Chosen(model)).begin()
     job = worker.job
-    read = [worker.reading(part)() for part in range(len(job.sizes))]
+    read = [worker.reading(part)() for part in range(len(job.parts))]
     motions = [[Motion.read(clip.place) for clip in part] for part in job.parts]
     own, calls, files, starts = [], [], [], []
     for _ in range(options.repeats):

@@ -118,6 +118,20 @@ def track(items: Sequence[Any], what: str) -> Iterator[Any]:
         yield item
 
 
+def in_turns(calls: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:
+    """Seconds of every run of each call, made in turns after one of each that warms up: what else
+    the machine does then meets all alike."""
+    for call in calls:
+        call()
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(repeats):
+        for own, call in zip(times, calls, strict=True):
+            begun = time.perf_counter()
+            call()
+            own.append(time.perf_counter() - begun)
+    return times
+
+
 @dataclass(frozen=True)
 class Target:
     """A figure, its limit, and whether it is met."""

@@ -11,17 +11,17 @@ measured rate of products, or their weights at the measured rate of reading.
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import get_args
 
 import numpy as np
 import torch
-from common import Target, run, table
+from common import Target, in_turns, run, table
 from naive import Naive
 
 from motiongpt3.data.tasks import Task
@@ -44,7 +44,7 @@ FRAMES, TOKENS, GUIDANCE = 196, 40, 3.0
 PAPER = Sampling("ddpm", 100, GUIDANCE, guided_from=0)
 FEW = Sampling(guidance=GUIDANCE, guided_from=0)
 SAYS = "a person walks forward, then turns to the left and waves the right hand"
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -116,21 +116,6 @@ class NaiveWay(Way):
         return self.naive.write(prompt, self.latents[:number], TOKENS).tolist()
 
 
-def in_turns(calls: list[Callable[[], object]], repeats: int) -> list[float]:
-    """Median seconds of each call."""
-    times: list[list[float]] = []
-    for call in calls:
-        call()
-    for _ in range(repeats):
-        row = []
-        for call in calls:
-            begun = time.perf_counter()
-            call()
-            row.append(time.perf_counter() - begun)
-        times.append(row)
-    return [median(column) for column in zip(*times, strict=True)]
-
-
 def floor_of(way: Way, call: Callable[[], object], machine: Machine) -> float:
     """Seconds that a call takes at least on this machine."""
     return sum(part.floor_seconds or 0.0 for part in measure_parts(way.model, call, 1, machine))
@@ -153,13 +138,13 @@ def rows_of(naive: NaiveWay, way: Way, repeats: int, machine: Machine) -> list[R
             partial(naive.motions, number, PAPER),
             *(partial(way.motions, number, s) for s in (PAPER, FEW)),
         ]
-        slow, *quick = in_turns(calls, repeats)
+        slow, *quick = map(median, in_turns(calls, repeats))
         for sampling, seconds, call in zip((PAPER, FEW), quick, calls[1:], strict=True):
             name = f"{number} x {FRAMES} frames, {sampling.sampler} {sampling.steps}"
             rows.append(Row(name, slow, seconds, floor_of(way, call, machine)))
     for number in (1, 8):
         calls = [partial(naive.captions, number), partial(way.captions, number)]
-        slow, seconds = in_turns(calls, repeats)
+        slow, seconds = map(median, in_turns(calls, repeats))
         rows.append(
             Row(caption_name(number, "fp32"), slow, seconds, floor_of(way, calls[1], machine))
         )
@@ -179,7 +164,7 @@ def less_exact(
     for number in (1, 8):
         call = partial(way.captions, number)
         slow = next(row.naive for row in baseline if row.name == caption_name(number, "fp32"))
-        [seconds] = in_turns([call], repeats)
+        seconds = median(in_turns([call], repeats)[0])
         name = caption_name(number, precision)
         rows.append(Row(name, slow, seconds, floor_of(way, call, machine)))
     return rows

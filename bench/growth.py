@@ -11,12 +11,11 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import ROOT, Target, run, table, track
+from common import ROOT, Target, in_turns, run, table, track
 from engine import FRAMES, SAYS, paper_bundle
 
 import motiongpt3
@@ -47,12 +46,7 @@ def milliseconds(
         return model.generate([SAYS] * number, seconds, seed=0)
 
     floors = [part.floor_seconds or 0.0 for part in measure_parts(model, make, 1, machine)]
-    times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        make()
-        times.append(time.perf_counter() - begun)
-    return 1000 * min(times), 1000 * sum(floors)
+    return 1000 * min(in_turns([make], repeats)[0]), 1000 * sum(floors)
 
 
 def megabytes(name: str, number: int) -> float:
@@ -113,7 +107,7 @@ def draw(curves: dict[str, dict[str, Curve]], path: Path) -> None:
         "memory": ("motions of 196 frames at once", "MB more than the loaded model"),
     }
     for axis, (what, (across, up)) in zip(axes, titles.items(), strict=True):
-        for colour, name in zip(("C0", "C1"), curves, strict=False):
+        for colour, name in zip(("C0", "C1"), curves, strict=True):
             x, y, least = zip(*curves[name][what], strict=True)
             axis.plot(x, y, "o-", color=colour, label=name)
             if any(least):

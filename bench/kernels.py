@@ -6,32 +6,31 @@ Six matrices of 1024 x 1024 fit a cache, thirty-six of 768 x 3072 (the size of G
 """
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import get_args
 
 import torch
-from common import run, table
+from common import in_turns, run, table
 from torch import nn
 
 from motiongpt3.model.packing import Precision, packed
 
 SIZES = {"in the cache": (1024, 1024, 6), "in memory": (768, 3072, 36)}
 ROWS = (1, 2, 8, 32, 200)
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def milliseconds(
     layers: Sequence[Callable[[torch.Tensor], torch.Tensor]], x: torch.Tensor, repeats: int
 ) -> float:
     """Of all layers, one after another: the median."""
-    times = []
-    for _ in range(repeats + 2):
-        begun = time.perf_counter()
+
+    def multiply() -> None:
         for layer in layers:
             layer(x)
-        times.append(1000 * (time.perf_counter() - begun))
-    return median(times[2:])
+
+    return 1000 * median(in_turns([multiply], repeats)[0])
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ Shapes: B sequences, T tokens, S tokens so far, D width, N motions, Z size of a 
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ from motiongpt3.model.heads import LatentHeads
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.noise import noise_rows
 from motiongpt3.model.sampling import Sampling
-from motiongpt3.model.schedule import run_sampler, to_clean
+from motiongpt3.model.schedule import drawn
 from motiongpt3.model.sequence import Tokens
 
 PADDED = 192
@@ -63,17 +64,11 @@ class Naive:
         head = self.heads.diffusion
         both = torch.cat([hidden, head.nothing.expand_as(hidden)])
 
-        def clean(x: Float[Tensor, "N Z"], t: int) -> Float[Tensor, "N Z"]:
-            condition = head.pool(both)
-            said = head.said(torch.cat([x, x]), torch.tensor([t] * len(both)), condition)
-            told, untold = said.chunk(2)
-            guided = untold + (sampling.guidance or 1.0) * (told - untold)
-            return to_clean(head.config.prediction, guided, x, head.levels[t])
+        def says(x: Float[Tensor, "n Z"], t: int) -> Float[Tensor, "n Z"]:
+            return head.said(x, torch.tensor([t] * len(both)), head.pool(both))
 
-        def noise() -> Float[Tensor, "N Z"]:
-            return noise_rows(generators, (head.config.latent,), hidden)
-
-        return run_sampler(clean, noise(), head.levels, sampling, noise)
+        noise = partial(noise_rows, generators, (head.config.latent,), hidden)
+        return drawn(says, head.config.prediction, head.levels, sampling, noise)
 
     @torch.no_grad()
     def write(

@@ -7,6 +7,7 @@ prompts of bench/semantics.py, how far their joints are and which verdicts they 
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 from asked import read_classes
@@ -21,7 +22,7 @@ from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.packing import Precision
 from motiongpt3.model.sampling import Sampling
 
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 ASKED = (
     "a person walks in a circle",
     "someone waves the left hand",

@@ -9,13 +9,22 @@ motion in a batch of 13. Beside each figure is its standard error over seeds. Th
 on val: the fewest steps whose verdicts are within one standard error of the best.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from asked import asked_in_captions, read_classes
-from common import ROOT, arguments, open_model, open_set, report, run, table, track
+from common import (
+    ROOT,
+    arguments,
+    in_turns,
+    open_model,
+    open_set,
+    report,
+    run,
+    table,
+    track,
+)
 from semantics import BATCH, generated, pooled, rows_of
 
 from motiongpt3.evaluation.figure import Missing
@@ -65,12 +74,9 @@ def _number(figure: float | Missing) -> float:
 
 def milliseconds(model: MotionGPT, sampling: Sampling) -> float:
     """Of one motion of 4 s in a batch, the median of five batches."""
-    times = []
-    for seed in range(6):
-        begun = time.perf_counter()
-        model.generate(["a person walks in a circle"] * BATCH, 4.0, seed=seed, sampling=sampling)
-        times.append(time.perf_counter() - begun)
-    return 1000 * float(np.median(times[1:])) / BATCH
+    asked = ["a person walks in a circle"] * BATCH
+    [times] = in_turns([lambda: model.generate(asked, 4.0, sampling=sampling)], 5)
+    return 1000 * float(np.median(times)) / BATCH
 
 
 def cell(values: Sequence[float], digits: int) -> str:

@@ -62,7 +62,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def done(job: Job, folder: Path, engine: Local | OnRay = Local(readers=0)) -> list[Row]:  # noqa: B008
-    rows = carry_out(job, Parts(folder, job.identity, len(job.sizes)), engine, quiet)
+    rows = carry_out(job, Parts(folder, job.identity, len(job.parts)), engine, quiet)
     assert rows is not None
     return sorted(rows, key=lambda row: str(row.get("path", row.get("number"))))
 
@@ -159,7 +159,7 @@ def test_what_is_killed_goes_on_to_the_same_bytes(
     times = {path: path.stat().st_mtime_ns for path in folder.glob("[0-9]*")}
     assert done(job, folder) == rows
     assert all(path.stat().st_mtime_ns == then for path, then in times.items()), "made once"
-    kept = Parts(folder, job.identity, len(job.sizes))
+    kept = Parts(folder, job.identity, len(job.parts))
     kept.remove()
     assert not folder.exists()
 
@@ -188,7 +188,7 @@ def test_what_a_process_refuses_is_said_here(job: Captioning, model: Path, tmp_p
 
 
 def test_processes_share_the_parts(job: Captioning, rows: list[Row], tmp_path: Path) -> None:
-    kept = Parts(tmp_path / "parts", job.identity, len(job.sizes))
+    kept = Parts(tmp_path / "parts", job.identity, len(job.parts))
     assert carry_out(job, kept, Local(Share(1, 2), 0), quiet) is None
     assert kept.done() == set(range(1, len(job.parts), 2))
     assert done(job, tmp_path / "parts", Local(Share(0, 2), 0)) == rows

@@ -74,7 +74,7 @@ def test_an_index_does_not_depend_on_how_its_parts_were_made(
     clips: Path, index: Path, tmp_path: Path
 ) -> None:
     job = Embedding(tuple(find_clips([clips])), str(shipped_evaluators()[0]))
-    kept = Parts(tmp_path / "parts", job.identity, len(job.sizes))
+    kept = Parts(tmp_path / "parts", job.identity, len(job.parts))
     rows = carry_out(job, kept, Local(readers=0), lambda done, of: None)
     assert rows is not None
     again, skipped = index_of(rows[::-1], job.identity, "../clips")

@@ -39,7 +39,7 @@ def caption(options: Namespace) -> int:
     with working("looking for clips"):
         clips = tuple(find_clips(options.clips))
         job = Captioning(clips, _chosen(options))
-        kept = Parts(out.with_name(f"{out.name}.parts"), job.identity, len(job.sizes))
+        kept = Parts(out.with_name(f"{out.name}.parts"), job.identity, len(job.parts))
     begun = time.perf_counter()
     rows = _carried_out(job, kept, options, CLIPS)
     if rows is None:
@@ -68,7 +68,7 @@ def generate(options: Namespace) -> int:
         how = arguments.sampling(options)
         suffix = f".{options.format}"
         job = Generating(prompts, os.path.abspath(out), suffix, _chosen(options), how)
-        kept = Parts(kept_in, job.identity, len(job.sizes))
+        kept = Parts(kept_in, job.identity, len(job.parts))
     begun = time.perf_counter()
     rows = _carried_out(job, kept, options, "prompts")
     if rows is None:
@@ -95,7 +95,7 @@ def embed(options: Namespace) -> int:
         clips = tuple(find_clips(options.clips))
         place = options.evaluator or shipped_evaluators()[0]
         job = Embedding(clips, os.path.abspath(place))
-        kept = Parts(out / "parts", job.identity, len(job.sizes))
+        kept = Parts(out / "parts", job.identity, len(job.parts))
     begun = time.perf_counter()
     rows = _carried_out(job, kept, options, CLIPS)
     if rows is None:

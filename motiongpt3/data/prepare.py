@@ -23,6 +23,7 @@ from jaxtyping import Float
 from motiongpt3.data.sources import SPLITS, Clip, published_statistics, read_clips
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import atomic_write
+from motiongpt3.formats.lines import json_lines
 from motiongpt3.motion.features import HipSign, joints_to_features, layout_of
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import HUMANML3D, KIT, SKELETONS, Skeleton, skeleton_of
@@ -201,7 +202,7 @@ def _write(
     manifest: dict[str, Any],
 ) -> dict[str, Any]:
     records, features, corpus = content
-    lines = "".join(json.dumps(asdict(r), ensure_ascii=False) + "\n" for r in records)
+    lines = json_lines(asdict(record) for record in records)
     sentences = "".join(text + "\n" for text in corpus)
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / "features.npy") as path, open(path, "wb") as file:

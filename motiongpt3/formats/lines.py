@@ -1,4 +1,8 @@
-"""Reading a text file line by line, with errors that say which line."""
+"""Text line by line: reading with errors that say which line, and objects, one on each."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from motiongpt3.errors import InputError
 
@@ -49,3 +53,8 @@ class Lines:
         if not abs(value) <= MAX_VALUE:
             raise self.error(f"{word[:40]!r} is not a usable number")
         return value
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """An object on each line."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

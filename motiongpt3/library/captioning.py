@@ -7,7 +7,7 @@ from functools import cached_property, partial
 import motiongpt3
 from motiongpt3.evaluation.replications import Identity
 from motiongpt3.library.chosen import Chosen
-from motiongpt3.library.inputs import PART, Input, fingerprint, parts_of
+from motiongpt3.library.inputs import OfClips
 from motiongpt3.library.parts import Row
 from motiongpt3.library.reading import ReadClip, read_clips
 
@@ -16,22 +16,10 @@ COLUMNS = {"path": "string", "seconds": "double", "caption": "string", "error": 
 
 
 @dataclass(frozen=True)
-class Captioning:
+class Captioning(OfClips):
     """Clips to describe, and the model that does."""
 
-    clips: tuple[Input, ...]
     model: Chosen = Chosen()
-    part: int = PART
-
-    @cached_property
-    def parts(self) -> list[tuple[Input, ...]]:
-        """The clips that are described together."""
-        return parts_of(self.clips, self.part)
-
-    @property
-    def sizes(self) -> list[int]:
-        """Clips in each part."""
-        return [len(part) for part in self.parts]
 
     @cached_property
     def identity(self) -> Identity:
@@ -39,8 +27,7 @@ class Captioning:
         return {
             "work": "caption",
             **self.model.identity,
-            "inputs": fingerprint(self.clips),
-            "inputs in a part": self.part,
+            **self.inputs,
             "version": motiongpt3.__version__,
         }
 

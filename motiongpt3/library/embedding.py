@@ -12,30 +12,18 @@ import motiongpt3
 from motiongpt3.errors import InputError
 from motiongpt3.evaluation.replications import Identity
 from motiongpt3.library.index import Entry, Index, Origin
-from motiongpt3.library.inputs import PART, Input, fingerprint, parts_of
+from motiongpt3.library.inputs import OfClips
 from motiongpt3.library.parts import Row
 from motiongpt3.library.reading import ReadClip, read_clips
 from motiongpt3.library.work import together_or_alone
 
 
 @dataclass(frozen=True)
-class Embedding:
+class Embedding(OfClips):
     """Clips to embed, and the evaluator that does."""
 
-    clips: tuple[Input, ...]
     evaluator: str
     """Its folder, absolute."""
-    part: int = PART
-
-    @cached_property
-    def parts(self) -> list[tuple[Input, ...]]:
-        """The clips that are embedded together."""
-        return parts_of(self.clips, self.part)
-
-    @property
-    def sizes(self) -> list[int]:
-        """Clips in each part."""
-        return [len(part) for part in self.parts]
 
     @cached_property
     def identity(self) -> Identity:
@@ -47,8 +35,7 @@ class Embedding:
             "work": "embed",
             "evaluator": judge.name,
             "evaluator hash": judge.hash,
-            "inputs": fingerprint(self.clips),
-            "inputs in a part": self.part,
+            **self.inputs,
             "version": motiongpt3.__version__,
         }
 

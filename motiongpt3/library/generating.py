@@ -46,11 +46,6 @@ class Generating:
         order = sorted(self.prompts, key=lambda one: (one.seconds or 0, one.number))
         return [tuple(order[at : at + self.part]) for at in range(0, len(order), self.part)]
 
-    @property
-    def sizes(self) -> list[int]:
-        """Prompts in each part."""
-        return [len(part) for part in self.parts]
-
     @cached_property
     def identity(self) -> Identity:
         """The prompts, the model and how it samples."""

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.formats.files import atomic_write, digest
+from motiongpt3.formats.lines import json_lines
 from motiongpt3.library import neighbours
 
 VERSION = 1
@@ -117,10 +118,10 @@ def write_index(folder: Path, index: Index, skipped: Sequence[Mapping[str, str]]
     """
     with atomic_write(folder / "embeddings.npy") as path, open(path, "wb") as file:
         np.save(file, np.asarray(index.embeddings, np.float32))
-    reasons = [json.dumps(row, ensure_ascii=False) for row in skipped]
-    for name, lines in (("clips.jsonl", index.lines), ("skipped.jsonl", reasons)):
+    clips = "".join(line + "\n" for line in index.lines)
+    for name, text in (("clips.jsonl", clips), ("skipped.jsonl", json_lines(skipped))):
         with atomic_write(folder / name) as path:
-            path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
     graphed = neighbours.write(folder, index.embeddings)
     sums = {name: digest(folder / name) for name in (*FILES, *graphed)}
     manifest = {"version": VERSION, **asdict(index.origin), "sha256": sums}

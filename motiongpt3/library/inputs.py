@@ -4,10 +4,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from motiongpt3.errors import InputError
+from motiongpt3.evaluation.replications import Identity
 from motiongpt3.formats import READABLE
 from motiongpt3.formats.files import read_bytes
 from motiongpt3.formats.lines import Lines
@@ -71,6 +73,24 @@ def fingerprint(inputs: Sequence[Input]) -> str:
     for one in inputs:
         sums.update(json.dumps([one.name, one.bytes, one.changed]).encode() + b"\n")
     return sums.hexdigest()
+
+
+@dataclass(frozen=True)
+class OfClips:
+    """Work on clips."""
+
+    clips: tuple[Input, ...]
+    part: int = field(default=PART, kw_only=True)
+
+    @cached_property
+    def parts(self) -> list[tuple[Input, ...]]:
+        """The clips that are worked on together."""
+        return parts_of(self.clips, self.part)
+
+    @property
+    def inputs(self) -> Identity:
+        """Which clips they are, and how they are cut."""
+        return {"inputs": fingerprint(self.clips), "inputs in a part": self.part}
 
 
 def _paths(source: Path) -> Iterator[Path]:

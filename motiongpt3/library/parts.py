@@ -13,6 +13,7 @@ from typing import Any
 from motiongpt3.errors import CorruptError, InputError, ResourceError
 from motiongpt3.evaluation.replications import Identity
 from motiongpt3.formats.files import atomic_write
+from motiongpt3.formats.lines import json_lines
 
 Row = dict[str, Any]
 """One line of a result: plain values by column."""
@@ -67,9 +68,8 @@ class Parts:
         Raises:
             ResourceError: when it cannot be written.
         """
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         with atomic_write(self._path(number)) as path:
-            path.write_text(text, encoding="utf-8")
+            path.write_text(json_lines(rows), encoding="utf-8")
 
     def rows(self) -> list[Row]:
         """The rows of all parts.

@@ -7,6 +7,7 @@ from pathlib import Path
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.evaluation.replications import Identity
 from motiongpt3.formats.files import atomic_write, check_input
+from motiongpt3.formats.lines import json_lines
 from motiongpt3.library.parts import Row
 
 SUFFIXES = (".parquet", ".jsonl")
@@ -42,9 +43,8 @@ def write_table(
         ResourceError: when the file cannot be written.
     """
     if path.suffix.lower() == ".jsonl":
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         with atomic_write(path) as part:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(json_lines(rows), encoding="utf-8")
         return
     arrow, parquet = _arrow(path)
     fields = [(name, arrow.type_for_alias(kind)) for name, kind in columns.items()]

@@ -6,7 +6,7 @@ worker of Ray, makes the same rows, and keeps them as soon as they are there.
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -40,8 +40,8 @@ class Job(Protocol):
     """A piece of work; it can be sent to another machine."""
 
     @property
-    def sizes(self) -> Sequence[int]:
-        """Inputs in each part."""
+    def parts(self) -> Sequence[Sized]:
+        """What it is cut into, and how many inputs each holds."""
         ...
 
     @property
@@ -94,7 +94,7 @@ def carry_out(job: Job, kept: Parts, engine: Engine, report: Report) -> list[Row
     _meet(share)  # the first process removes the parts: not before all have seen them
     mine = range(share.rank, kept.count, share.world)
     missing = [number for number in mine if number not in done]
-    tally = _Tally(report, job.sizes, mine, missing)
+    tally = _Tally(report, [len(part) for part in job.parts], mine, missing)
     if missing:
         _make(job, kept, missing, engine, tally.add)
     if share.rank:

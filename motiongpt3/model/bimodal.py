@@ -223,11 +223,16 @@ class Bimodal(nn.Module):
         return self.gpt.logits(self.gpt(self.gpt.embed(ids), modality, None, cache)[:, -1])
 
     def _embed(self, tokens: Tokens, told: Codes) -> Float[Tensor, "B T D"]:
-        x = self.gpt.embed(tokens.ids)
+        return self.with_slots(self.gpt.embed(tokens.ids), tokens, told)
+
+    def with_slots(
+        self, x: Float[Tensor, "B T D"], tokens: Tokens, told: Codes
+    ) -> Float[Tensor, "B T D"]:
+        """Embeddings of tokens with those of slots in their places, but for slots to make."""
         if len(told):
             slots = self.heads.embed(told)
             if self.config.shuffled_slots:
-                slots = slots[turn_by_turn(tokens, len(slots) // len(told)).to(slots.device)]
+                slots = slots[_turn_by_turn(tokens, len(slots) // len(told)).to(slots.device)]
             x = x.clone()
             x[tokens.told] = slots.to(x.dtype)
         if tokens.masked.any():
@@ -257,7 +262,7 @@ def _penalised(
     return logits
 
 
-def turn_by_turn(tokens: Tokens, each: int) -> Int[Tensor, " R"]:
+def _turn_by_turn(tokens: Tokens, each: int) -> Int[Tensor, " R"]:
     """Which slot's embedding goes where, when motions of one question share its slots."""
     rows = torch.tensor([row for row, _ in tokens.told_fields])
     order = torch.arange(len(rows) * each).view(-1, each)

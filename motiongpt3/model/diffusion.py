@@ -9,6 +9,7 @@ of the denoiser.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -21,10 +22,9 @@ from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.schedule import (
     Prediction,
     Says,
-    guided,
+    drawn,
     is_guided,
     linear_alpha_bar,
-    run_sampler,
     straight_alpha_bar,
     training_target,
     visited_levels,
@@ -176,14 +176,9 @@ class DiffusionHead(nn.Module):
             raise ValueError(f"{len(generators)} generators for {len(hidden)} motions")
         if not len(hidden):
             return hidden.new_zeros(0, self.config.latent)
-        heat = 1.0 if sampling.temperature is None else sampling.temperature
-
-        def noise() -> Float[Tensor, "N Z"]:
-            return heat * noise_rows(generators, (self.config.latent,), hidden)
-
+        noise = partial(noise_rows, generators, (self.config.latent,), hidden)
         says = self._says(hidden, sampling)
-        clean = guided(says, self.config.prediction, self.levels, sampling)
-        return run_sampler(clean, noise(), self.levels, sampling, noise)
+        return drawn(says, self.config.prediction, self.levels, sampling, noise)
 
     def _says(self, hidden: Float[Tensor, "N K D"], sampling: Sampling) -> Says:
         """The prediction for a sampler to ask level after level, alone or beside the untold one."""

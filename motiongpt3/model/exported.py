@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
 from motiongpt3.errors import CorruptError, InputError
-from motiongpt3.model.bimodal import Bimodal, BimodalConfig, turn_by_turn
+from motiongpt3.model.bimodal import Bimodal, BimodalConfig
 from motiongpt3.model.cache import KVCache
 from motiongpt3.model.checkpoint import Bundle, fill, read_json, read_sizes, verify
 from motiongpt3.model.codec import Codec
@@ -25,7 +25,7 @@ from motiongpt3.model.onnx_backend import Backend, Runs, opened
 from motiongpt3.model.onnx_export import EXPORTED, GRAPHS
 from motiongpt3.model.past import PADDING, Past, runs
 from motiongpt3.model.sampling import Sampling
-from motiongpt3.model.schedule import guided, run_sampler
+from motiongpt3.model.schedule import drawn
 from motiongpt3.model.sequence import Tokens
 from motiongpt3.model.spline import SplinePath
 from motiongpt3.model.tokenizer import Tokenizer
@@ -74,16 +74,13 @@ class ExportedHeads(LatentHeads):
         self.config, self.graphs, self.constants = config.diffusion, graphs, constants
         self.asked_slots = config.diffusion.slots
         self.told_slots = config.told_slots or self.asked_slots
+        masked = constants.get("masked")
+        self.masked = None if masked is None else nn.Parameter(masked, requires_grad=False)
         self.levels: list[float] = constants["signal"].tolist()
         self.untold = graphs["condition"](hidden=constants["nothing"][None])[0]
 
     def embed(self, codes: Float[Tensor, "N Z"]) -> Float[Tensor, "R D"]:
         return self.graphs["tell"](codes=codes)[0].flatten(0, 1)
-
-    def hidden_motion(self) -> Float[Tensor, "1 D"]:
-        if "masked" not in self.constants:
-            raise InputError("this model was not made to see missing motions", where="masked")
-        return self.constants["masked"]
 
     def make(
         self,
@@ -95,18 +92,14 @@ class ExportedHeads(LatentHeads):
         slots = self.constants["motion_out"].expand(len(frames), self.asked_slots, -1)
         told = self.graphs["condition"](hidden=advance(slots))[0]
         both = torch.cat([told, self.untold.expand_as(told)])
-        heat = 1.0 if sampling.temperature is None else sampling.temperature
 
         def says(x: Float[Tensor, "n Z"], t: int) -> Float[Tensor, "n Z"]:
             condition = told if len(x) == len(told) else both
             return self.graphs["step"](noisy=x, level=torch.tensor([t]), condition=condition)[0]
 
-        def noise() -> Float[Tensor, "N Z"]:
-            return heat * noise_rows(generators, (self.config.latent,), told)
-
-        clean = guided(says, self.config.prediction, self.levels, sampling)
-        drawn = run_sampler(clean, noise(), self.levels, sampling, noise)
-        return drawn / self.constants["latent_scale"]
+        noise = partial(noise_rows, generators, (self.config.latent,), told)
+        latents = drawn(says, self.config.prediction, self.levels, sampling, noise)
+        return latents / self.constants["latent_scale"]
 
 
 class ExportedNetwork(Bimodal):
@@ -133,12 +126,16 @@ class ExportedNetwork(Bimodal):
         sampling: Sampling,
     ) -> Float[Tensor, "N Z"]:
         past, _ = self.read(prompt, told)
-        B, K = len(frames), self.heads.asked_slots
-        advance = partial(self._append_slots, past, kinds=torch.full((B, K), MOTION))
-        return self.heads.make(advance, frames, generators, sampling)
+        return self.heads.make(partial(self.advance, past), frames, generators, sampling)
+
+    def advance(self, cache: KVCache, x: Float[Tensor, "B t D"]) -> Float[Tensor, "B t D"]:
+        assert isinstance(cache, Past)
+        return self._append_slots(cache, x, torch.full(x.shape[:2], MOTION))
 
     def read(self, prompt: Tokens, told: Float[Tensor, "_ _"]) -> tuple[Past, Float[Tensor, "B V"]]:
-        past, slots = self._nothing_read(len(prompt.ids)), self._slots(prompt, told)
+        past = self._nothing_read(len(prompt.ids))
+        nothing = torch.zeros(*prompt.ids.shape, self.config.gpt.width)
+        slots = self.with_slots(nothing, prompt, told)
         last: Tensor | None = None
         for modality, places, here in runs(prompt):
             kinds = torch.where(here, modality, PADDING)
@@ -163,18 +160,6 @@ class ExportedNetwork(Bimodal):
         none = torch.zeros(c.layers, rows, c.heads, 0, c.width // c.heads)
         return Past(none, none, torch.zeros(rows, 0, dtype=torch.long))
 
-    def _slots(self, prompt: Tokens, told: Float[Tensor, "_ _"]) -> Float[Tensor, "B T D"]:
-        """Embeddings of all slots in their places; zero elsewhere."""
-        x = torch.zeros(*prompt.ids.shape, self.config.gpt.width)
-        if len(told):
-            slots = self.heads.embed(told)
-            if self.config.shuffled_slots:
-                slots = slots[turn_by_turn(prompt, len(slots) // len(told))]
-            x[prompt.told] = slots
-        if prompt.masked.any():
-            x[prompt.masked] = self.heads.hidden_motion()
-        return x
-
     def _append_text(
         self, past: Past, ids: Int[Tensor, "B T"], at: Int[Tensor, "B R"], kinds: Tensor
     ) -> Float[Tensor, "B R V"]:
@@ -194,12 +179,7 @@ class ExportedNetwork(Bimodal):
 
     def _check_room(self, past: Past, kinds: Int[Tensor, "B T"]) -> None:
         read = (past.kinds != PADDING).sum(1) + (kinds != PADDING).sum(1)
-        if int(read.max()) > self.config.gpt.context:
-            raise InputError(
-                f"{int(read.max())} tokens, but the model reads at most {self.config.gpt.context}",
-                where="sequence",
-                hint="shorten the prompt",
-            )
+        self.config.gpt.check_length(int(read.max()))
 
 
 class ExportedVAE(MotionVAE):

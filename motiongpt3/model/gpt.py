@@ -56,6 +56,19 @@ class GPTConfig:
                 f"layers {self.cross_modal_layers} of {self.layers}", where="cross_modal_layers"
             )
 
+    def check_length(self, tokens: int) -> None:
+        """Refuse a sequence that is longer than the context.
+
+        Raises:
+            InputError: saying by how much.
+        """
+        if tokens > self.context:
+            raise InputError(
+                f"{tokens} tokens, but the model reads at most {self.context}",
+                where="sequence",
+                hint="shorten the prompt",
+            )
+
 
 def layer_set(name: str, layers: int) -> tuple[int, ...]:
     """The layers an ablation of the paper names: "all", "None", "last5", "first3", "odd" ...
@@ -201,12 +214,7 @@ class GPT(nn.Module):
         if cache is not None and cache.valid is not None:
             positions = positions + cache.valid.sum(1, keepdim=True)
             length = int(positions.max()) + 1
-        if length > self.config.context:
-            raise InputError(
-                f"{length} tokens, but the model reads at most {self.config.context}",
-                where="sequence",
-                hint="shorten the prompt",
-            )
+        self.config.check_length(length)
         return positions
 
     def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:

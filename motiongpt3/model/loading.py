@@ -76,9 +76,7 @@ def load(
 
 def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:
     """Everything a model consists of; arguments and refusals are those of `load`."""
-    place = Path(path)
-    if not place.exists():
-        place = from_hub(str(path))
+    place = _found(path)
     official = _official_file(place)
     if official is not None:
         return read_official(official, compat)
@@ -90,6 +88,12 @@ def read_bundle(path: str | Path, compat: Compat | None = None) -> Bundle:
     return load_bundle(place)
 
 
+def _found(path: str | Path) -> Path:
+    """What lies at a path, or what the hub has under that name."""
+    place = Path(path)
+    return place if place.exists() else from_hub(str(path))
+
+
 def _exported(path: str | Path, compat: Compat | None) -> Path:
     """The exported folder of a model: itself, or one in the cache, made if it is not there.
 
@@ -97,9 +101,7 @@ def _exported(path: str | Path, compat: Compat | None) -> Path:
         InputError: as `load`, and when the model cannot be exported.
         ResourceError: when the cache cannot be written.
     """
-    place = Path(path)
-    if not place.exists():
-        place = from_hub(str(path))
+    place = _found(path)
     if is_exported(place):
         return place
     identity = _official_file(place) or place / "manifest.json"
@@ -132,9 +134,7 @@ def fingerprint(path: str | Path | None = None) -> str:
 
     Of a folder of ours it is what the manifest says, which loading has checked.
     """
-    place = SHIPPED if path is None else Path(path)
-    if not place.exists():
-        place = from_hub(str(path))
+    place = _found(SHIPPED if path is None else path)
     official = _official_file(place)
     if official is not None:
         return str(digest(official))

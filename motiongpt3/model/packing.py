@@ -29,6 +29,8 @@ Precision = Literal["fp32", "bf16", "int8"]
 """fp32: as trained. bf16: products of numbers with 8 significant bits, added up in fp32. int8: most
 layers of the language model multiply 8-bit numbers, each output's weights being multiples of one
 127th of the largest, and the rest is bf16."""
+_LARGE_BYTES = 2**21
+"""Layers from here on leave holes that are given back at once."""
 _LIKELIEST = 16
 """Words whose scores are exact whatever the precision."""
 _ROWS = 16
@@ -49,17 +51,18 @@ def pack(module: nn.Module, precision: Precision = "fp32") -> None:
     module.requires_grad_(False)
     rest: Precision = "bf16" if precision == "int8" else precision
     for gpt in [part for part in module.modules() if isinstance(part, GPT)]:
-        for part in gpt.modules():
+        for part in gpt.modules() if precision == "int8" else ():
             if isinstance(part, FeedForward):  # what comes out of a GELU loses most by 8 bits
                 part.register_module("down", packed(part.down.weight, part.down.bias, rest))
-                _give_back()
         _replace(gpt, precision)
         gpt.words = WordScores(gpt.wte.weight, precision)
     _replace(module, rest)
+    _give_back()
 
 
 def _replace(module: nn.Module, precision: Precision) -> None:
     for name, child in list(module.named_children()):
+        size = sum(weight.nbytes for weight in child.parameters())
         if isinstance(child, nn.Linear):
             setattr(module, name, packed(child.weight, child.bias, precision))
         elif isinstance(child, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)):
@@ -67,7 +70,8 @@ def _replace(module: nn.Module, precision: Precision) -> None:
         else:
             _replace(child, precision)
             continue
-        _give_back()
+        if size >= _LARGE_BYTES:
+            _give_back()
 
 
 def _give_back() -> None:

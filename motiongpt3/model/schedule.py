@@ -111,6 +111,19 @@ def run_sampler(
             assert_never(sampling.sampler)
 
 
+def drawn(
+    says: Says, prediction: Prediction, keep: Sequence[float], sampling: Sampling, noise: Noise
+) -> Latents:
+    """Latents by guided denoising from pure noise, which the temperature scales."""
+    heat = 1.0 if sampling.temperature is None else sampling.temperature
+
+    def heated() -> Latents:
+        return heat * noise()
+
+    clean = guided(says, prediction, keep, sampling)
+    return run_sampler(clean, heated(), keep, sampling, heated)
+
+
 def guided(says: Says, prediction: Prediction, keep: Sequence[float], sampling: Sampling) -> Clean:
     """The clean guess of a network that is told what to draw, pushed away from what it says untold
     (Ho 2022), at the levels that are guided."""
