@@ -149,7 +149,7 @@ Frame Time: 0.04
     (tmp_path / "a.bvh").write_text(text)
     found = bvh.read(tmp_path / "a.bvh")
     np.testing.assert_allclose(found.joints[0], [[1, 5, 3], [1, 5, 1]], atol=1e-12)
-    np.testing.assert_allclose(found.rest, [[5, 5, 5], [5, 6, 5]])
+    np.testing.assert_allclose(found.at_rest.joints[0], [[5, 5, 5], [5, 6, 5]])
     assert found.fps == 25
 
 

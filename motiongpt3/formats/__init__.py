@@ -44,9 +44,11 @@ def read(path: str | Path) -> Motion:
     check_readable(path)
     match Path(path).suffix.lower():
         case ".bvh":
-            from motiongpt3.formats import bvh, mapping
+            from motiongpt3.formats import bvh, mapping, own
 
-            return mapping.to_motion(bvh.read(path), str(path))
+            file = bvh.read(path)
+            to_motion = own.to_motion if own.is_own(file) else mapping.to_motion
+            return to_motion(file, str(path))
         case ".npz":
             from motiongpt3.formats import arrays
 

@@ -8,7 +8,6 @@ Shapes: T frames, N nodes (joints and End Sites).
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from jaxtyping import Float
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import describe, read_bytes
 from motiongpt3.formats.lines import MAX_LINE, MAX_VALUE, Lines
+from motiongpt3.formats.rig import Rig
 from motiongpt3.motion import rotation
 
 MAX_DEPTH = 128
@@ -30,50 +30,14 @@ _CHANNEL = re.compile(r"([XYZ])(position|rotation)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
-class Bvh:
-    """A parsed file, in its own unit and axes.
+class Bvh(Rig):
+    """A parsed file; an End Site is called after its joint, with "_End".
 
     Attributes:
-        names: of the nodes; an End Site is called after its joint, with "_End".
-        parents: index of each node's parent, -1 for the root.
-        offsets: (N, 3) rest position relative to the parent.
         channels: of each node, such as ("Xposition", ..., "Yrotation"); none for End Sites.
-        fps: frames per second.
-        rotations: (T, N, 4) local rotation.
-        positions: (T, N, 3) local position: the offset, or what position channels say instead.
     """
 
-    names: tuple[str, ...]
-    parents: tuple[int, ...]
-    offsets: Float[np.ndarray, "N 3"]
     channels: tuple[tuple[str, ...], ...]
-    fps: float
-    rotations: Float[np.ndarray, "T N 4"]
-    positions: Float[np.ndarray, "T N 3"]
-
-    @cached_property
-    def joints(self) -> Float[np.ndarray, "T N 3"]:
-        """World positions of all nodes, by forward kinematics."""
-        world = np.empty_like(self.rotations)
-        joints = np.empty_like(self.positions)
-        for node, parent in enumerate(self.parents):
-            if parent < 0:
-                world[:, node], joints[:, node] = self.rotations[:, node], self.positions[:, node]
-                continue
-            above = world[:, parent]
-            world[:, node] = rotation.multiply(above, self.rotations[:, node])
-            step = rotation.rotate(above, self.positions[:, node])
-            joints[:, node] = joints[:, parent] + step
-        return joints
-
-    @cached_property
-    def rest(self) -> Float[np.ndarray, "N 3"]:
-        """Positions with all rotations zero, the root at its offset."""
-        rest = self.offsets.copy()
-        for node, parent in enumerate(self.parents):
-            if parent >= 0:
-                rest[node] += rest[parent]
-        return rest
 
 
 @dataclass

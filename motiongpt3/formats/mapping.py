@@ -1,4 +1,4 @@
-"""From any BVH skeleton to the 22 joints of HumanML3D, in metres with Y up.
+"""From any skeleton to the 22 joints of HumanML3D, in metres with Y up.
 
 Limbs, neck and head are taken by name. Files rarely hold SMPL's pelvis, spine joints and collars,
 so these are placed as in the training data: the pelvis above the middle of the hips as in SMPL's
@@ -14,9 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.errors import InputError
-from motiongpt3.formats import own
-from motiongpt3.formats.bvh import Bvh
 from motiongpt3.formats.names import SIDED, identify, smpl_spine
+from motiongpt3.formats.rig import Rig
 from motiongpt3.formats.units import STATURE, stature
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.rotation import normalize
@@ -44,64 +43,61 @@ _NEAR_HIPS = 0.15
 Points = Float[np.ndarray, "T 3"]
 
 
-def to_motion(bvh: Bvh, path: str) -> Motion:
-    """The motion of the person in a BVH file.
+def to_motion(rig: Rig, path: str) -> Motion:
+    """The motion of the person that a file's skeleton stands for.
 
     Raises:
         InputError: when joints are missing, or the figure's size or sides make no sense.
     """
-    provenance = {"file": path}
-    if own.is_own(bvh):
-        return own.to_motion(bvh, provenance)
-    joints = map_joints(bvh, path)
-    up = _up_axis(joints, bvh)
+    joints = map_joints(rig, path)
+    up = _up_axis(joints, rig)
     if up == "Z":
         joints = np.stack([joints[..., 0], joints[..., 2], -joints[..., 1]], -1)
     unit = _unit(stature(joints, HUMANML3D), path)
     joints = joints * UNITS[unit]
     _check_sides(joints, path)
-    return Motion(joints, bvh.fps, HUMANML3D, provenance={**provenance, "unit": unit, "up": up})
+    return Motion(joints, rig.fps, HUMANML3D, provenance={"file": path, "unit": unit, "up": up})
 
 
-def map_joints(bvh: Bvh, path: str) -> Float[np.ndarray, "T 22 3"]:
+def map_joints(rig: Rig, path: str) -> Float[np.ndarray, "T 22 3"]:
     """The 22 joints in the file's own unit and axes.
 
     Raises:
         InputError: listing what no joint of the file stands for.
     """
-    nodes = identify(bvh.names)
+    nodes = identify(rig.names)
     for side in ("left", "right"):
         ankle, toe = f"{side}_ankle", f"{side}_toe"
-        if ankle in nodes and toe not in nodes and nodes[ankle] in bvh.parents:
-            nodes[toe] = bvh.parents.index(nodes[ankle])  # the End Site of the foot
+        if ankle in nodes and toe not in nodes and nodes[ankle] in rig.parents:
+            nodes[toe] = rig.parents.index(nodes[ankle])  # the End Site of the foot
     needed = [f"{s}_{part}" for part in SIDED if part != "collar" for s in ("left", "right")]
     missing = [joint for joint in [*needed, "neck", "head"] if joint not in nodes]
     if missing:
         raise InputError(
             f"no joint stands for {', '.join(missing)}",
             where=path,
-            hint=f"a human skeleton is needed; the file has {', '.join(bvh.names)[:120]} ...",
+            hint=f"a human skeleton is needed; the file has {', '.join(rig.names)[:120]} ...",
         )
-    at = {joint: bvh.joints[:, node] for joint, node in nodes.items()}
+    at = {joint: rig.joints[:, node] for joint, node in nodes.items()}
     for side in ("left", "right"):
         at[f"{side}_foot"] = at[f"{side}_toe"]
-    spine = smpl_spine(bvh.names)
+    spine = smpl_spine(rig.names)
     if spine and {"left_collar", "right_collar"} <= nodes.keys():
-        at |= {joint: bvh.joints[:, node] for joint, node in spine.items()}
+        at |= {joint: rig.joints[:, node] for joint, node in spine.items()}
     else:
-        _place_trunk(at, [bvh.joints[:, node] for node in _between(bvh, nodes)])
+        _place_trunk(at, [rig.joints[:, node] for node in _between(rig, nodes)])
     return np.stack([at[joint] for joint in HUMANML3D.joints], axis=1)
 
 
-def _between(bvh: Bvh, nodes: dict[str, int]) -> list[int]:
+def _between(rig: Rig, nodes: dict[str, int]) -> list[int]:
     """Nodes on the way from the one that carries both hips and the neck up to the neck."""
-    hips = set(_ancestors(bvh, nodes["left_hip"])) & set(_ancestors(bvh, nodes["right_hip"]))
-    return [node for node in _ancestors(bvh, nodes["neck"]) if node not in hips][::-1]
+    hips = set(_ancestors(rig, nodes["left_hip"])) & set(_ancestors(rig, nodes["right_hip"]))
+    return [node for node in _ancestors(rig, nodes["neck"]) if node not in hips][::-1]
 
 
-def _ancestors(bvh: Bvh, node: int) -> list[int]:
+def _ancestors(rig: Rig, node: int) -> list[int]:
     found = []
-    while (node := bvh.parents[node]) >= 0:
+    while (node := rig.parents[node]) >= 0:
         found.append(node)
     return found
 
@@ -150,7 +146,7 @@ def _along(way: list[Points]) -> list[Points]:
     return found
 
 
-def _up_axis(joints: Float[np.ndarray, "T 22 3"], bvh: Bvh) -> str:
+def _up_axis(joints: Float[np.ndarray, "T 22 3"], rig: Rig) -> str:
     """ "Y" or "Z": the way the figure stands, in motion and in the rest pose.
 
     A crawling figure lies along Z in a Y-up file. So where rest pose and motion disagree, the floor
@@ -159,16 +155,7 @@ def _up_axis(joints: Float[np.ndarray, "T 22 3"], bvh: Bvh) -> str:
     standing = _upright(joints)
     if standing[1] >= 0.6 * max(standing[2], 0):
         return "Y"
-    rest = Bvh(
-        bvh.names,
-        bvh.parents,
-        bvh.offsets,
-        bvh.channels,
-        bvh.fps,
-        np.broadcast_to([1.0, 0, 0, 0], (1, len(bvh.names), 4)),
-        bvh.offsets[None],
-    )
-    resting = _upright(map_joints(rest, ""))
+    resting = _upright(map_joints(rig.at_rest, ""))
     if resting[1] < 0.9:
         return "Z"
     floor = joints.min(axis=1).std(axis=0)

@@ -4,9 +4,6 @@ Centimetres, Y up, a T-pose at rest. The root has positions
 and rotations, other joints rotations, all in ZXY order; node names are the skeleton's joint names.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from motiongpt3.formats.bvh import Bvh
@@ -38,11 +35,11 @@ def is_own(bvh: Bvh) -> bool:
     return sized and [bvh.channels[n] for n in nodes] == expected and _rests(bvh, nodes, skeleton)
 
 
-def to_motion(bvh: Bvh, provenance: Mapping[str, Any]) -> Motion:
+def to_motion(bvh: Bvh, path: str) -> Motion:
     """The motion of a file for which `is_own` holds."""
     skeleton = _skeleton(bvh) or HUMANML3D
     joints = bvh.joints[:, _nodes(bvh, skeleton)] / file_units(skeleton)
-    return Motion(joints, bvh.fps, skeleton, provenance=provenance)
+    return Motion(joints, bvh.fps, skeleton, provenance={"file": path})
 
 
 def _rests(bvh: Bvh, nodes: list[int], skeleton: Skeleton) -> bool:
