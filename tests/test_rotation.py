@@ -82,6 +82,21 @@ def test_between_is_the_shortest_turn(a, b) -> None:
     np.testing.assert_allclose(np.cos(angle), (a * b).sum(-1), atol=1e-6)
 
 
+def test_quick_forms_are_the_plain_ones_to_the_last_bit() -> None:
+    rng = np.random.default_rng(0)
+    q, v = rotation.normalize(rng.normal(size=(500, 4))), rng.normal(size=(500, 3))
+    heading = rotation.about("Y", rng.uniform(-7, 7, 500))
+    matrix = rotation.to_matrix(q)
+    pairs = (
+        (rotation.dot(q, heading), (q * heading).sum(-1, keepdims=True)),
+        (rotation.cross(v, v[::-1]), np.cross(v, v[::-1])),
+        (rotation.turn(heading, v), rotation.rotate(heading, v)),
+        (rotation.to_6d(q), np.concatenate([matrix[..., 0], matrix[..., 1]], axis=-1)),
+    )
+    for quick, plain in pairs:
+        np.testing.assert_array_equal(quick, plain)
+
+
 @pytest.mark.parametrize("axis", [*np.eye(3), *-np.eye(3)])
 def test_between_opposite_directions_is_half_a_turn(axis) -> None:
     q = rotation.between(axis, -axis)

@@ -29,6 +29,7 @@ clips are turned by the smoothed heading, so that the heading does not jump afte
 _AHEAD = np.array([0.0, 0, 1])
 _SMOOTHING_FRAMES = 20.0
 """Standard deviation of the Gaussian that smooths the heading (HumanML3D)."""
+_SMOOTHING_REACH = int(4 * _SMOOTHING_FRAMES + 0.5)
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def canonicalize(
     joints = np.asarray(joints, np.float64)
     origin = joints[0, 0] * [1, 0, 1] + [0, joints[..., 1].min(), 0]
     forward = facing(joints, skeleton)
-    first = forward[:1] if hip_sign == "released" else _smooth(forward)[:1]
-    return rotation.rotate(rotation.between(first, _AHEAD)[:, None], joints - origin)
+    first = forward[:1] if hip_sign == "released" else _smooth(forward[: _SMOOTHING_REACH + 1])[:1]
+    return rotation.turn(rotation.between(first, _AHEAD)[:, None], joints - origin)
 
 
 def facing(
@@ -134,11 +135,11 @@ def joints_to_features(
     centred = joints - joints[:, :1] * [1, 0, 1]
     rows = [
         half_turn,
-        rotation.rotate(heading[1:], steps[:, 0])[:, [0, 2]],
+        rotation.turn(heading[1:], steps[:, 0])[:, [0, 2]],
         joints[:-1, 0, 1:2],
-        rotation.rotate(heading[:-1, None], centred[:-1, 1:]),
+        rotation.turn(heading[:-1, None], centred[:-1, 1:]),
         rotation.to_6d(local[:-1, 1:]),
-        rotation.rotate(heading[:-1, None], steps),
+        rotation.turn(heading[:-1, None], steps),
         contacts(joints, skeleton),
     ]
     features = np.concatenate([r.reshape(len(steps), -1) for r in rows], 1).astype(np.float32)
@@ -261,9 +262,10 @@ def _namespace(x: Any) -> ModuleType:
 
 def _smooth(v: Float[np.ndarray, "T n"]) -> Float[np.ndarray, "T n"]:
     """Gaussian filter along time; ends are held, the kernel ends at four deviations."""
-    radius = int(4 * _SMOOTHING_FRAMES + 0.5)
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / _SMOOTHING_FRAMES) ** 2)
-    padded = np.pad(v, ((radius, radius), (0, 0)), mode="edge")
+    reach = np.arange(-_SMOOTHING_REACH, _SMOOTHING_REACH + 1)
+    kernel = np.exp(-0.5 * (reach / _SMOOTHING_FRAMES) ** 2)
+    ends = (np.repeat(end, _SMOOTHING_REACH, axis=0) for end in (v[:1], v[-1:]))
+    padded = np.concatenate([next(ends), v, next(ends)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
     return windows @ (kernel / kernel.sum())
 

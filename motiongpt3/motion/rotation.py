@@ -15,8 +15,16 @@ EulerOrder = Literal["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"]
 
 def normalize(v: Float[Array, "... n"]) -> Float[Array, "... n"]:
     """Scale to unit length; a zero vector stays zero."""
-    length = np.linalg.norm(v, axis=-1, keepdims=True)
+    length = np.sqrt(dot(v, v))
     return v / np.where(length > 0, length, 1)
+
+
+def dot(a: Float[Array, "... n"], b: Float[Array, "... n"]) -> Float[Array, "... 1"]:
+    """`(a * b).sum(-1, keepdims=True)`, to the last bit, in a third of its time: n is 3 or 4."""
+    total = a[..., 0] * b[..., 0]
+    for i in range(1, a.shape[-1]):
+        total = total + a[..., i] * b[..., i]
+    return total[..., None]
 
 
 def multiply(a: Float[Array, "... 4"], b: Float[Array, "... 4"]) -> Float[Array, "... 4"]:
@@ -43,7 +51,7 @@ def cross(a: Float[Array, "... 3"], b: Float[Array, "... 3"]) -> Float[Array, ".
     """`np.cross`, to the last bit, in a third of its time: most clips are small arrays."""
     ax, ay, az = (a[..., i] for i in range(3))
     bx, by, bz = (b[..., i] for i in range(3))
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+    return _joined(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
 
 
 def rotate(q: Float[Array, "... 4"], v: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
@@ -53,14 +61,24 @@ def rotate(q: Float[Array, "... 4"], v: Float[Array, "... 3"]) -> Float[Array, "
     return v + w * t + cross(u, t)
 
 
+def turn(heading: Float[Array, "... 4"], v: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
+    """`rotate`, to the last bit, for rotations about Y: a quarter of its time."""
+    w, up = heading[..., 0], heading[..., 2]
+    x, y, z = (v[..., i] for i in range(3))
+    across, ahead = 2 * (up * z), -2 * (up * x)
+    return _joined(x + w * across + up * ahead, y, z + w * ahead - up * across)
+
+
 def between(a: Float[Array, "... 3"], b: Float[Array, "... 3"]) -> Float[Array, "... 4"]:
     """The shortest rotation that turns direction a into direction b."""
     a, b = np.broadcast_arrays(normalize(a), normalize(b))
-    w = 1 + (a * b).sum(-1, keepdims=True)
-    # Opposite directions have no shortest arc: take any axis that is square to a.
-    helper = np.where(np.abs(a[..., :1]) < 0.9, [1.0, 0, 0], [0, 1.0, 0])
-    axis = np.where(w > 1e-8, cross(a, b), cross(a, helper))
-    return normalize(np.concatenate([np.where(w > 1e-8, w, 0), axis], axis=-1))
+    w, axis = 1 + dot(a, b), cross(a, b)
+    opposite = w[..., 0] <= 1e-8
+    if opposite.any():  # they have no shortest arc: take any axis that is square to a
+        a = a[opposite]
+        axis[opposite] = cross(a, np.where(np.abs(a[:, :1]) < 0.9, [1.0, 0, 0], [0, 1.0, 0]))
+        w = np.where(w > 1e-8, w, 0)
+    return normalize(np.concatenate([w, axis], axis=-1))
 
 
 def about(axis: Literal["X", "Y", "Z"], angle: Float[Array, "..."]) -> Float[Array, "... 4"]:
@@ -111,8 +129,11 @@ def from_matrix(m: Float[Array, "... 3 3"]) -> Float[Array, "... 4"]:
 
 def to_6d(q: Float[Array, "... 4"]) -> Float[Array, "... 6"]:
     """The first two columns of the rotation matrix, one after the other."""
-    m = to_matrix(q)
-    return np.concatenate([m[..., 0], m[..., 1]], axis=-1)
+    w, x, y, z = (q[..., i] for i in range(4))
+    x2, y2, z2 = 2 * x, 2 * y, 2 * z
+    first = (1 - (y * y2 + z * z2), w * z2 + x * y2, x * z2 - w * y2)
+    second = (y * x2 - w * z2, 1 - (z * z2 + x * x2), w * x2 + y * z2)
+    return _joined(*first, *second) + 0.0  # never -0
 
 
 def from_6d(c: Float[Array, "... 6"]) -> Float[Array, "... 4"]:
@@ -150,3 +171,12 @@ def slerp(
     """Shortest-way interpolation between rotations, t from 0 (a) to 1 (b)."""
     step = to_axis_angle(multiply(b, conjugate(a)))
     return multiply(from_axis_angle(step * np.asarray(t)[..., None]), a)
+
+
+def _joined(*parts: Array | np.floating) -> Array:
+    """`np.stack` along the last axis, without its checks."""
+    shape = np.broadcast_shapes(*(part.shape for part in parts))
+    joined = np.empty((*shape, len(parts)), np.result_type(*parts))
+    for i, part in enumerate(parts):
+        joined[..., i] = part
+    return joined

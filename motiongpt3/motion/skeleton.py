@@ -1,6 +1,7 @@
 """The two skeletons of the field: HumanML3D's 22 joints and KIT-ML's 21."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -37,7 +38,7 @@ class Skeleton:
     neck_beyond: float = 0.0
     """How far the neck goes on beyond the joint named head, in lengths of the bone before it."""
 
-    @property
+    @cached_property
     def parents(self) -> tuple[int, ...]:
         """Parent of each joint, -1 for the root. A parent always comes before its children."""
         parents = [-1] * len(self.joints)
@@ -46,14 +47,14 @@ class Skeleton:
                 parents[child] = parent
         return tuple(parents)
 
-    @property
+    @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
         """Children of each joint, in index order."""
         return tuple(
             tuple(c for c, p in enumerate(self.parents) if p == j) for j in range(len(self.joints))
         )
 
-    @property
+    @cached_property
     def legs(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Left and right leg: hip, knee, ankle and what follows to the toe."""
         left, right = (
