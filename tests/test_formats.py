@@ -282,7 +282,7 @@ def test_mutants_never_surprise(suffix: str, tmp_path: Path) -> None:
 
 def test_unknown_suffixes_list_what_works(tmp_path: Path) -> None:
     (tmp_path / "a.fbx").write_text("Kaydara FBX")
-    assert ".bvh, .npz, .npy" in refused(tmp_path / "a.fbx", ".fbx cannot be read").hint
+    assert ".bvh, .amc, .npz, .npy" in refused(tmp_path / "a.fbx", ".fbx cannot be read").hint
     refused(tmp_path / "a", "no suffix")
     with pytest.raises(InputError, match=r"\.fbx cannot be written.*\.glb.*\.mp4"):
         person(0).write(tmp_path / "b.fbx")

@@ -133,20 +133,25 @@ class Motion:
         return replace(motions[0], joints=joints, decoded=None, provenance={})
 
     @staticmethod
-    def read(path: str | Path) -> "Motion":
-        """Read a motion file: .bvh, .npz, .npy.
+    def read(path: str | Path, **options: Any) -> "Motion":
+        """Read a motion file: .bvh .amc .npz .npy.
+
+        Options say what a file does not (see `motiongpt3.formats.read`): `asf` and `fps` of an
+        .amc, `body_model` of an .npz of SMPL poses.
 
         Raises:
             InputError: when the file is missing, damaged or not a motion.
         """
         from motiongpt3 import formats
 
-        return formats.read(Path(path))
+        return formats.read(Path(path), **options)
 
     def write(self, path: str | Path, **options: Any) -> Path:
-        """Write a motion file by suffix: .bvh .glb .npz .npy, or a picture: .mp4 .gif .png.
+        """Write a motion file by suffix, .bvh .amc .glb .npz .smpl.npz .npy, or a picture, .mp4
+        .gif .png.
 
-        Options go to the writer of pictures (see `motiongpt3.render.video.write`).
+        An .amc gets its .asf beside it, `.smpl.npz` is the layout of AMASS. Options go to the
+        writer of pictures (see `motiongpt3.render.video.write`).
 
         Raises:
             InputError: for an unknown suffix.
