@@ -230,7 +230,7 @@ def test_captured_motion_reads_back_as_its_rigid_fit(data: Path, tmp_path: Path)
 
 def test_angles_do_not_jump_by_a_turn(tmp_path: Path) -> None:
     pose = person(6).joints[0].astype(np.float64)
-    spin = Rotation.from_euler("y", np.arange(200) / 9).as_matrix()
+    spin = Rotation.from_euler("y", np.arange(200)[:, None] / 9).as_matrix()
     Motion(np.einsum("tij,kj->tki", spin, pose), 20.0).write(tmp_path / "a.amc")
     rows = [r.split()[1:] for r in (tmp_path / "a.amc").read_text().splitlines() if r[:4] == "root"]
     assert len(rows) == 200 and np.abs(np.diff(np.array(rows, float), axis=0)).max() < 180
@@ -261,7 +261,7 @@ SKELETONS = {
     "direction of two": SKELETON.replace("direction ", "direction 1 ", 1),
     "huge": SKELETON.replace("length 7.2", "length 1e300"),
     "many bones": ":units\nangle deg\n:root\norder rx\n:hierarchy\n:bonedata\n"
-    + "".join(f"begin\nname a{i}\ndirection 1 0 0\nlength 1\nend\n" for i in range(30_000)),
+    + "".join(f"begin\nname a{i}\ndirection 1 0 0\nlength 1\nend\n" for i in range(5_000)),
     "cut off": SKELETON[:900],
     "binary": "\x00\x01\x02" * 999,
     "a web page": "<!DOCTYPE html><html></html>",
@@ -325,7 +325,7 @@ def test_the_line_at_fault_is_named(cmu: Path) -> None:
         broken = lines.copy()
         broken[at] += "x"
         cmu.write_text("\n".join(broken))
-        error = refused(cmu, "")
+        error = refused(cmu, "not a number|no bone|unexpected|expected")
         assert error.where == f"{cmu}:{len(lines) + at + 1}"
 
 

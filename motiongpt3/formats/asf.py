@@ -14,7 +14,7 @@ from motiongpt3.formats.files import describe, read_bytes
 from motiongpt3.formats.lines import Lines
 from motiongpt3.motion import rotation
 
-MAX_BYTES = 4 * 2**20
+MAX_BYTES = 2**20
 MAX_BONES = 512
 
 CMU_LENGTH = 0.45
