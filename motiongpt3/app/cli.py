@@ -154,6 +154,11 @@ def _add_seconds(parser: Parser, default: float | None, meaning: str) -> None:
     parser.add_argument("--seconds", type=arguments.seconds, default=default, help=meaning)
 
 
+def _add_clean(parser: Parser) -> None:
+    meaning = "smooth the motion, put it on the floor and hold standing feet in place"
+    parser.add_argument("--clean", action="store_true", help=meaning)
+
+
 def _generate(group: Commands) -> None:
     parser = command(
         group,
@@ -171,6 +176,7 @@ def _generate(group: Commands) -> None:
         default=1,
         help="how many motions; {i} in FILE is the number of each (default 1)",
     )
+    _add_clean(parser)
     _add_making(parser)
 
 
@@ -228,6 +234,7 @@ def _convert(group: Commands) -> None:
         help="SMPL's body models as .npz, for exact joints of AMASS (default: an average body, "
         "or the folder in MOTIONGPT3_SMPL)",
     )
+    _add_clean(parser)
 
 
 def _convert_checkpoint(group: Commands) -> None:

@@ -31,6 +31,8 @@ def generate(options: Namespace) -> int:
         motions = model.generate(
             text, options.seconds, seed=options.seed, samples=options.samples, sampling=sampling
         )
+    if options.clean:
+        motions = [motion.clean() for motion in motions]
     return _deliver(options, motions, model, time.perf_counter() - begun)
 
 
@@ -88,6 +90,8 @@ def convert(options: Namespace) -> int:
     arguments.outputs([options.out])
     given = {"asf": options.asf, "fps": options.fps, "body_model": options.body_model}
     motion = _read(options.source, **given)
+    if options.clean:
+        motion = motion.clean()
     with working(f"writing {options.out}"):
         motion.write(options.out)
     if options.json:

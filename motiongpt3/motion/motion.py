@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.errors import InputError
+from motiongpt3.motion.clean import Cleaning, clean
 from motiongpt3.motion.features import canonicalize, check_joints, joints_to_features
 from motiongpt3.motion.mirror import mirror_words
 from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
@@ -114,6 +115,13 @@ class Motion:
     def canonical(self) -> "Motion":
         """On the floor, starting at the origin and facing +Z."""
         return replace(self, joints=canonicalize(self.joints, self.skeleton), decoded=None)
+
+    def clean(self, cleaning: Cleaning | None = None) -> "Motion":
+        """Smoothed, on the floor, with standing feet held in place (see `Cleaning`)."""
+        cleaning = cleaning or Cleaning()
+        joints = clean(self.joints, self.fps, self.skeleton, cleaning)
+        provenance = {**self.provenance, "cleaned": str(cleaning)}
+        return replace(self, joints=joints, decoded=None, provenance=provenance)
 
     @staticmethod
     def concatenate(motions: Sequence["Motion"]) -> "Motion":
