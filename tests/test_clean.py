@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from clips import walk, wave
 
+import motiongpt3
 from motiongpt3.app import cli
 from motiongpt3.errors import InputError
 from motiongpt3.evaluation.physics import jitter, peak_acceleration, skate
 from motiongpt3.motion.clean import Cleaning, clean, level, smooth
+from motiongpt3.motion.features import features_to_joints
 from motiongpt3.motion.foot_lock import lock_feet, smoothed
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
@@ -40,7 +42,7 @@ def strolling(skeleton: Skeleton, slip: float = 0.0, frames: int = 80) -> np.nda
         phase = (time + late) / (2 * STEP)
         swing = np.clip(2 * (phase % 1) - 1, 0, 1)  # stands in the first half, then swings
         eased = swing * swing * (3 - 2 * swing)
-        ahead = 0.7 * 2 * STEP * (np.floor(phase) + eased - late / (2 * STEP) - 0.25)
+        ahead = 0.7 * 2 * STEP * (np.floor(phase) + eased - late / (2 * STEP) + 0.25)
         goal = np.stack([0 * time + hip[0], ankle[1] + 0.09 * np.sin(np.pi * swing), ahead], -1)
         start = joints[:, leg[0]]
         start[:, 1] -= 0.04  # so that legs are bent and reach every step
@@ -76,7 +78,7 @@ def test_a_sliding_walk_is_locked(skeleton: Skeleton) -> None:
     locked = lock_feet(sliding, skeleton=skeleton)
     before, after = (skate(j, skeleton=skeleton) for j in (sliding, locked))
     assert before > 0.2 and after < 0.25 * before
-    assert moved(locked, sliding, skeleton).mean() < 0.03
+    assert moved(locked, sliding, skeleton).mean() < 0.015
     np.testing.assert_allclose(bones(locked, skeleton), bones(sliding, skeleton), rtol=1e-5)
     assert np.abs(locked[:, skeleton.index("head")] - sliding[:, skeleton.index("head")]).max() < (
         0.06 / skeleton.metres
@@ -100,7 +102,7 @@ def test_knees_do_not_pop(skeleton: Skeleton) -> None:
 def test_feet_that_stand_stay(skeleton: Skeleton) -> None:
     walking = strolling(skeleton)
     locked = lock_feet(walking, skeleton=skeleton)
-    assert moved(locked, walking, skeleton).mean() < 0.004
+    assert moved(locked, walking, skeleton).mean() < 0.001
 
 
 @pytest.mark.parametrize("standing", [wave(), kit.wave()], ids=["humanml3d", "kit"])
@@ -117,7 +119,7 @@ def test_who_stands_stays(standing: Motion) -> None:
 def test_again_changes_little(skeleton: Skeleton) -> None:
     once = clean(strolling(skeleton, slip=0.25), skeleton=skeleton)
     twice = clean(once, skeleton=skeleton)
-    assert moved(twice, once, skeleton).mean() < 0.004
+    assert moved(twice, once, skeleton).mean() < 0.002
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5, 9])
@@ -202,12 +204,12 @@ def test_the_command_cleans(tmp_path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_generated_feet_are_locked() -> None:
-    import motiongpt3
-
-    made = motiongpt3.load().generate("a person walks backwards", seconds=4, seed=0)
-    from motiongpt3.motion.features import features_to_joints
-
-    decoded = features_to_joints(made.features.astype(np.float64))
-    locked = lock_feet(decoded)
-    assert skate(locked) < 0.4 * skate(decoded)
-    assert moved(locked, decoded, HUMANML3D).mean() < 0.06
+    """As the model's features have them, before its codec plants them."""
+    prompts = ["a person walks forward", "a person turns to the left"]
+    figures = []
+    for made in motiongpt3.load().generate(prompts, seconds=4, seed=0):
+        decoded = features_to_joints(made.features.astype(np.float64))
+        locked = lock_feet(decoded)
+        figures.append((skate(decoded), skate(locked), moved(locked, decoded, HUMANML3D).mean()))
+    before, after, change = np.mean(figures, axis=0)
+    assert after < 0.4 * before and change < 0.02

@@ -26,6 +26,8 @@ _FULL, _SOFT = 0.999, 0.03
 """How far a leg is stretched at most, and the share of its length over which that sets in."""
 _FOLLOW = 0.1
 """Seconds over which the body's movement after its feet is smoothed."""
+_OFF = (1.5, 0.2)
+"""Times the usual speed of a stand, plus metres per second: a faster foot is coming or going."""
 _STRAIGHT = 0.1
 """How much of the foot's direction tells where the knee of a straight leg points."""
 _PASSES = 4
@@ -84,7 +86,7 @@ def lock_feet(
     shifts, stretches = [], []
     for leg in skeleton.legs:
         toe = locked[:, leg[-1]]
-        standing = standing_frames(toe * skeleton.metres, fps, contact)
+        standing = _standing(toe * skeleton.metres, fps, contact)
         shifts.append(_shift(toe, standing, round(_EASE * fps)))
         stretches.append(Stretch.of(locked, leg))
     body = smoothed(_body(locked, skeleton, shifts, stretches), _FOLLOW * fps)
@@ -134,6 +136,24 @@ def move_foot(
     joints[:, list(leg[3:])] += (moved - ankle)[:, None]
     joints[:, leg[1]] = hip + axis * along + out * away
     joints[:, leg[2]] = moved
+
+
+def _standing(
+    toe: Float[np.ndarray, "T 3"], fps: float, contact: Contact
+) -> Bool[np.ndarray, " T"]:
+    """Frames in which a toe (metres) stands or slides, without those in which it comes or goes.
+
+    At either end of a stand a foot may be slower than a sliding one and yet be on its way: it is
+    faster than it was for most of the stand.
+    """
+    standing = standing_frames(toe, fps, contact)
+    speed = np.linalg.norm(np.gradient(toe, axis=0) * _GROUND, axis=-1) * fps
+    for first, last in zip(*(edges.tolist() for edges in runs(standing)), strict=True):
+        calm = speed[first:last] <= _OFF[0] * np.median(speed[first:last]) + _OFF[1]
+        inner = np.flatnonzero(calm)
+        standing[first : first + inner[0]] = False
+        standing[first + inner[-1] + 1 : last] = False
+    return standing
 
 
 def _shift(
