@@ -229,7 +229,7 @@ def test_archives_that_lie(tmp_path: Path) -> None:
     refused(archive(path, {"joints.npy": zeros, "fps.npy": fps}), "unpacks to too much")
     refused(archive(path, {"joints.npy": bytes(10**8), "fps.npy": fps}))
     refused(archive(path, {f"{i}.npy": b"" for i in range(1000)}), "entries")
-    refused(archive(path, {"poses.npy": joints, "../trans.npy": joints}), "poses, ../trans")
+    refused(archive(path, {"verts.npy": joints, "../trans.npy": joints}), "verts, ../trans")
     refused(archive(path, {"joints.npy": joints}), "fps")
     refused(archive(path, {"fps.npy": fps}), "joints")
     refused(archive(path, {"joints.npy": b"hello", "fps.npy": fps}))

@@ -76,10 +76,9 @@ def read(path: str | Path, **options: Any) -> Motion:
 
 
 def write(motion: Motion, path: str | Path, **options: Any) -> None:
-    """Write a motion: .bvh, .amc, .glb, .npz, .npy or .smpl.npz; complete or not there.
+    """Write a motion: .bvh, .amc (and .asf), .glb, .npz, .smpl.npz (AMASS) or .npy.
 
-    An .amc has its skeleton beside it, in an .asf of the same name. `.npz` has joints, as read
-    here; `.smpl.npz` poses, in the layout of AMASS.
+    A file is complete or not there.
 
     Raises:
         InputError: for another suffix, or options, which only pictures have.
