@@ -253,6 +253,7 @@ def test_numbered_names() -> None:
     assert arguments.numbered(Path("d/a.mp4"), 0, 1) == Path("d/a.mp4")
     assert arguments.numbered(Path("d/a.mp4"), 3, 4) == Path("d/a-3.mp4")
     assert arguments.numbered(Path("d/a{i}.mp4"), 3, 4) == Path("d/a3.mp4")
+    assert arguments.numbered(Path("d/a.smpl.npz"), 3, 4) == Path("d/a-3.smpl.npz")
 
 
 def test_the_help_names_the_formats_there_are() -> None:

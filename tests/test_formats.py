@@ -229,7 +229,7 @@ def test_archives_that_lie(tmp_path: Path) -> None:
     refused(archive(path, {"joints.npy": zeros, "fps.npy": fps}), "unpacks to too much")
     refused(archive(path, {"joints.npy": bytes(10**8), "fps.npy": fps}))
     refused(archive(path, {f"{i}.npy": b"" for i in range(1000)}), "entries")
-    refused(archive(path, {"poses.npy": joints, "../trans.npy": joints}), "poses, ../trans")
+    refused(archive(path, {"verts.npy": joints, "../trans.npy": joints}), "verts, ../trans")
     refused(archive(path, {"joints.npy": joints}), "fps")
     refused(archive(path, {"fps.npy": fps}), "joints")
     refused(archive(path, {"joints.npy": b"hello", "fps.npy": fps}))
@@ -282,7 +282,7 @@ def test_mutants_never_surprise(suffix: str, tmp_path: Path) -> None:
 
 def test_unknown_suffixes_list_what_works(tmp_path: Path) -> None:
     (tmp_path / "a.fbx").write_text("Kaydara FBX")
-    assert ".bvh, .npz, .npy" in refused(tmp_path / "a.fbx", ".fbx cannot be read").hint
+    assert ".bvh, .amc, .npz, .npy" in refused(tmp_path / "a.fbx", ".fbx cannot be read").hint
     refused(tmp_path / "a", "no suffix")
     with pytest.raises(InputError, match=r"\.fbx cannot be written.*\.glb.*\.mp4"):
         person(0).write(tmp_path / "b.fbx")

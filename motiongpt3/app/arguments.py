@@ -94,4 +94,6 @@ def numbered(path: Path, index: int, samples: int) -> Path:
     """The file of one sample: `{i}` in the name is its index; without it, -0, -1, ... is added."""
     if "{i}" in path.name:
         return path.with_name(path.name.replace("{i}", str(index)))
-    return path if samples == 1 else path.with_name(f"{path.stem}-{index}{path.suffix}")
+    ending = ".smpl.npz" if path.name.lower().endswith(".smpl.npz") else path.suffix
+    stem = path.name[: len(path.name) - len(ending)]
+    return path if samples == 1 else path.with_name(f"{stem}-{index}{path.name[len(stem) :]}")

@@ -33,7 +33,8 @@ from motiongpt3.app.show import say_error
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
 from motiongpt3.model.sampling import Sampler
 
-READABLE, WRITABLE = ".bvh .npz .npy", ".bvh .glb .npz .npy .mp4 .gif .png"
+READABLE = ".bvh .amc .npz .npy"
+WRITABLE = ".bvh .amc .glb .npz .smpl.npz .npy .mp4 .gif .png"
 """What the help says of `formats` and `render`, which are too slow to ask."""
 
 INTERRUPTED = 130
@@ -153,6 +154,11 @@ def _add_seconds(parser: Parser, default: float | None, meaning: str) -> None:
     parser.add_argument("--seconds", type=arguments.seconds, default=default, help=meaning)
 
 
+def _add_clean(parser: Parser) -> None:
+    meaning = "smooth the motion, put it on the floor and hold standing feet in place"
+    parser.add_argument("--clean", action="store_true", help=meaning)
+
+
 def _generate(group: Commands) -> None:
     parser = command(
         group,
@@ -170,6 +176,7 @@ def _generate(group: Commands) -> None:
         default=1,
         help="how many motions; {i} in FILE is the number of each (default 1)",
     )
+    _add_clean(parser)
     _add_making(parser)
 
 
@@ -208,9 +215,26 @@ def _inbetween(group: Commands) -> None:
 
 
 def _convert(group: Commands) -> None:
-    parser = command(group, "convert", commands.convert, "convert walk.bvh walk.glb")
+    example = "convert walk.bvh walk.glb\n  motiongpt3 convert 01_05.amc walk.bvh --asf 01.asf"
+    parser = command(group, "convert", commands.convert, example)
     parser.add_argument("source", metavar="IN", type=Path, help=f"a motion file: {READABLE}")
     parser.add_argument("out", metavar="OUT", type=Path, help=f"one of {WRITABLE}")
+    parser.add_argument(
+        "--asf", metavar="FILE", type=Path, help="skeleton of an .amc (default: the one beside it)"
+    )
+    parser.add_argument(
+        "--fps",
+        type=arguments.number("--fps", 1, 1000),
+        help="frames per second of an .amc or AMASS .npz that does not tell",
+    )
+    parser.add_argument(
+        "--body-model",
+        metavar="FOLDER",
+        type=Path,
+        help="SMPL's body models as .npz, for exact joints of AMASS (default: an average body, "
+        "or the folder in MOTIONGPT3_SMPL)",
+    )
+    _add_clean(parser)
 
 
 def _convert_checkpoint(group: Commands) -> None:

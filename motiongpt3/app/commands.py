@@ -31,6 +31,8 @@ def generate(options: Namespace) -> int:
         motions = model.generate(
             text, options.seconds, seed=options.seed, samples=options.samples, sampling=sampling
         )
+    if options.clean:
+        motions = [motion.clean() for motion in motions]
     return _deliver(options, motions, model, time.perf_counter() - begun)
 
 
@@ -86,7 +88,10 @@ def inbetween(options: Namespace) -> int:
 def convert(options: Namespace) -> int:
     """One motion file to another format."""
     arguments.outputs([options.out])
-    motion = _read(options.source)
+    given = {"asf": options.asf, "fps": options.fps, "body_model": options.body_model}
+    motion = _read(options.source, **given)
+    if options.clean:
+        motion = motion.clean()
     with working(f"writing {options.out}"):
         motion.write(options.out)
     if options.json:
@@ -141,10 +146,10 @@ def _check_new(folder: Path) -> None:
     arguments.writable(folder if folder.is_dir() else folder.resolve().parent)
 
 
-def _read(path: Path) -> "Motion":
+def _read(path: Path, **options: Any) -> "Motion":
     from motiongpt3.motion.motion import Motion
 
-    return Motion.read(path)
+    return Motion.read(path, **options)
 
 
 def _load(options: Namespace) -> Any:

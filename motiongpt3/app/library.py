@@ -117,7 +117,11 @@ def _folder(options: Namespace) -> Path:
     Raises:
         InputError: for what goes with one motion only.
     """
-    for given, flag in ((options.text, "TEXT"), (options.caption_back, "--caption-back")):
+    for given, flag in (
+        (options.text, "TEXT"),
+        (options.caption_back, "--caption-back"),
+        (options.clean, "--clean"),
+    ):
         if given:
             raise InputError("is for one motion", where=flag, hint="leave it, or leave --prompts")
     if options.samples != 1:

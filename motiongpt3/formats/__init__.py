@@ -7,8 +7,11 @@ from motiongpt3.errors import InputError
 from motiongpt3.formats.files import check_input
 from motiongpt3.motion.motion import PICTURES, Motion
 
-READABLE = (".bvh", ".npz", ".npy")
-WRITABLE = (".bvh", ".glb", ".npz", ".npy")
+READABLE = (".bvh", ".amc", ".npz", ".npy")
+WRITABLE = (".bvh", ".amc", ".glb", ".npz", ".smpl.npz", ".npy")
+
+READ_OPTIONS = {".amc": ("asf", "fps"), ".npz": ("body_model", "fps")}
+"""What may be said of files of a suffix: see `amc.read` and `smpl.to_motion`."""
 
 
 def check_readable(path: str | Path) -> None:
@@ -32,16 +35,25 @@ def check_writable(path: str | Path) -> None:
         raise _unknown(path, "written", WRITABLE + PICTURES)
 
 
-def read(path: str | Path) -> Motion:
-    """Read a motion: .bvh, .npz or .npy.
+def read(path: str | Path, **options: Any) -> Motion:
+    """Read a motion: .bvh, .amc, .npz or .npy.
 
     Joints come in metres, Y up, at the file's own frame rate (.npy has none: 20 fps for 22
-    joints, 12.5 for KIT-ML's 21).
+    joints, 12.5 for KIT-ML's 21). Options that are None count as not given.
 
     Raises:
-        InputError: when the file is missing, damaged, of another kind or not a person's motion.
+        InputError: when the file is missing, damaged, of another kind or not a person's motion,
+            or for an option that files of this suffix have not (`READ_OPTIONS`).
     """
     check_readable(path)
+    options = {name: value for name, value in options.items() if value is not None}
+    known = READ_OPTIONS.get(Path(path).suffix.lower(), ())
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(
+            f"{', '.join(unknown)} cannot be said of this file",
+            where=str(path),
+            hint=f"{Path(path).suffix} has {', '.join(known) or 'no options'}",
+        )
     match Path(path).suffix.lower():
         case ".bvh":
             from motiongpt3.formats import bvh, mapping, own
@@ -49,10 +61,14 @@ def read(path: str | Path) -> Motion:
             file = bvh.read(path)
             to_motion = own.to_motion if own.is_own(file) else mapping.to_motion
             return to_motion(file, str(path))
+        case ".amc":
+            from motiongpt3.formats import amc
+
+            return amc.read(path, **options)
         case ".npz":
             from motiongpt3.formats import arrays
 
-            return arrays.read_npz(path)
+            return arrays.read_npz(path, **options)
         case _:
             from motiongpt3.formats import arrays
 
@@ -60,7 +76,9 @@ def read(path: str | Path) -> Motion:
 
 
 def write(motion: Motion, path: str | Path, **options: Any) -> None:
-    """Write a motion: .bvh, .glb, .npz or .npy. The file is complete or not there.
+    """Write a motion: .bvh, .amc (and .asf), .glb, .npz, .smpl.npz (AMASS) or .npy.
+
+    A file is complete or not there.
 
     Raises:
         InputError: for another suffix, or options, which only pictures have.
@@ -76,10 +94,18 @@ def write(motion: Motion, path: str | Path, **options: Any) -> None:
             from motiongpt3.formats import bvh_write
 
             bvh_write.write(motion, path)
+        case ".amc":
+            from motiongpt3.formats import amc_write
+
+            amc_write.write(motion, path)
         case ".glb":
             from motiongpt3.formats import glb
 
             glb.write(motion, path)
+        case ".npz" if Path(path).name.lower().endswith(".smpl.npz"):
+            from motiongpt3.formats import smpl
+
+            smpl.write(motion, path)
         case ".npz":
             from motiongpt3.formats import arrays
 

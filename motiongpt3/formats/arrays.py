@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from motiongpt3.errors import InputError
-from motiongpt3.formats import npy
+from motiongpt3.formats import npy, smpl
 from motiongpt3.formats.files import atomic_write, read_bytes
 from motiongpt3.formats.units import check_size
 from motiongpt3.motion.features import features_to_joints
@@ -37,18 +37,28 @@ def read_npy(path: str | Path) -> Motion:
     return _motion(array, None, {"file": str(path)}, str(path))
 
 
-def read_npz(path: str | Path) -> Motion:
+def read_npz(path: str | Path, **options: Any) -> Motion:
     """Read an archive as `write_npz` writes it: `joints` or `features`, and `fps`.
+
+    One with `poses` instead is SMPL's, and options are of `smpl.to_motion`.
 
     Raises:
         InputError: as `read_npy`, and when neither joints nor features, or no fps, are in it.
     """
     where = str(path)
-    arrays = npy.read_archive(path, KEYS)
+    arrays = npy.read_archive(path, tuple(dict.fromkeys(KEYS + smpl.KEYS)))
+    if "joints" not in arrays and "features" not in arrays and smpl.is_smpl(arrays):
+        return smpl.to_motion(arrays, where, **options)
+    if options:
+        raise InputError(
+            f"{', '.join(options)} cannot be said of this file", where=where, hint="it has joints"
+        )
     fps = arrays.get("fps")
     if fps is None or fps.size != 1 or ("joints" not in arrays and "features" not in arrays):
         raise InputError(
-            f"holds {', '.join(arrays)}", where=where, hint="it needs joints (or features) and fps"
+            f"holds {', '.join(arrays)}",
+            where=where,
+            hint="it needs joints (or features) and fps, or SMPL's poses and trans",
         )
     provenance = {**_provenance(arrays.get("provenance"), where), "file": where}
     rate = float(fps.reshape(()))

@@ -24,6 +24,10 @@ _HEADER = re.compile(
     r"\{'descr': '([<>|=])([fiub])([1248])', 'fortran_order': (True|False), "
     r"'shape': \(([\d, ]{0,200})\), *\}\s*"
 )
+_WORD = re.compile(
+    r"\{'descr': '[<|]([US])(\d{1,3})', 'fortran_order': (?:True|False), "
+    r"'shape': \((?:1,)?\), *\}\s*"
+)
 _ZIP_END = struct.Struct("<4sHHHHIIH")
 
 
@@ -96,6 +100,30 @@ def read_archive(path: str | Path, keys: tuple[str, ...]) -> dict[str, np.ndarra
             hint=f"known arrays are {', '.join(keys)}",
         )
     return arrays
+
+
+def read_word(path: str | Path, key: str) -> str:
+    """The one word in an array of an .npz file; empty where there is none that can be read.
+
+    Raises:
+        InputError: when the archive is damaged.
+    """
+    data = read_bytes(path)
+    _check_directory(data, str(path))
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            if f"{key}.npy" not in archive.namelist():
+                return ""
+            with archive.open(f"{key}.npy") as file:
+                head = file.read(MAX_HEADER)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"the archive is damaged: {error}", where=str(path)) from error
+    size = int.from_bytes(head[8:10], "little")
+    found = _WORD.fullmatch(head[10 : 10 + size].decode("latin-1"))
+    if head[:7] != _MAGIC + b"\x01" or not found:
+        return ""
+    kind, body = found[1], head[10 + size :]
+    return body.decode("utf-32-le" if kind == "U" else "ascii", "replace").rstrip("\0")
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: str | Path) -> bytes:

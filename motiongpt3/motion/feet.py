@@ -94,7 +94,7 @@ def standing_frames(
     low = toe[:, 1] < np.percentile(toe[:, 1], 5) + contact.height
     standing = (speed < contact.speed) & low
     for value in (False, True):  # close short gaps, then drop short contacts
-        first, last = _runs(standing == value)
+        first, last = runs(standing == value)
         for a, b in zip(first, last, strict=True):
             inner = a > 0 and b < len(toe)
             if b - a < shortest and (inner or value):
@@ -102,7 +102,7 @@ def standing_frames(
     return standing
 
 
-def _runs(mask: Bool[np.ndarray, " T"]) -> tuple[np.ndarray, np.ndarray]:
+def runs(mask: Bool[np.ndarray, " T"]) -> tuple[np.ndarray, np.ndarray]:
     """First frame and frame after the last of every stretch of True."""
     edges = np.diff(np.r_[0, mask.astype(int), 0])
     return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
@@ -113,7 +113,7 @@ def _shift_to_stand(
 ) -> Float[np.ndarray, "T 3"]:
     """How far the foot has to move along the ground in each frame."""
     shift = np.zeros_like(toe)
-    first, last = _runs(standing)
+    first, last = runs(standing)
     if not len(first):
         return shift
     number = np.cumsum(np.diff(np.r_[0, standing.astype(int)]) == 1) - 1

@@ -7,7 +7,7 @@ nearest to the joints in every frame.
 Shapes: T frames, J joints. Quaternions are w, x, y, z; lengths are metres (KIT-ML: its own unit).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -92,6 +92,39 @@ def fit(joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton) -> RigidFit:
         local[:, joint] = rotation.multiply(rotation.conjugate(world[:, parent]), world[:, joint])
     error = float(np.linalg.norm(placed - joints, axis=-1).max())
     return RigidFit(offsets, _continuous(local), root, skeleton, error)
+
+
+def on_rest(fit: RigidFit, rest: Float[np.ndarray, "J 3"]) -> RigidFit:
+    """The same motion told from another rest pose: rotations change, joints do not.
+
+    Args:
+        rest: (J, 3) joint minus parent in the other rest pose. Only directions count, since the
+            bones keep their lengths; where several leave a joint they keep their shape too, and are
+            turned as near to the given ones as they go. The others take the shortest turn from
+            their parent, as in `fit`.
+    """
+    world = np.empty_like(fit.rotations)
+    local, offsets = np.empty_like(world), np.zeros_like(fit.offsets)
+    turned = np.empty_like(world)
+    for joint, children in enumerate(map(list, fit.skeleton.children)):
+        parent = fit.skeleton.parents[joint]
+        above = turned[:, parent] if joint else np.eye(4)[:1]
+        once = world[:, parent] if joint else above
+        world[:, joint] = rotation.multiply(once, fit.rotations[:, joint])
+        if len(children) > 1:
+            turn = _align(rest[children], fit.offsets[None, children])[0]
+            offsets[children] = rotation.rotate(rotation.conjugate(turn), fit.offsets[children])
+            turned[:, joint] = rotation.multiply(world[:, joint], turn)
+        elif children:
+            bone = fit.offsets[children[0]]
+            offsets[children[0]] = rotation.normalize(rest[children[0]]) * np.linalg.norm(bone)
+            now = rotation.rotate(above, offsets[children[0]])
+            aimed = rotation.between(now, rotation.rotate(world[:, joint], bone))
+            turned[:, joint] = rotation.multiply(aimed, above)
+        else:
+            turned[:, joint] = above
+        local[:, joint] = rotation.multiply(rotation.conjugate(above), turned[:, joint])
+    return replace(fit, offsets=offsets, rotations=_continuous(local))
 
 
 def rest_directions(skeleton: Skeleton) -> Float[np.ndarray, "J 3"]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.errors import InputError
+from motiongpt3.motion.clean import Cleaning, clean
 from motiongpt3.motion.features import canonicalize, check_joints, joints_to_features
 from motiongpt3.motion.mirror import mirror_words
 from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
@@ -115,6 +116,13 @@ class Motion:
         """On the floor, starting at the origin and facing +Z."""
         return replace(self, joints=canonicalize(self.joints, self.skeleton), decoded=None)
 
+    def clean(self, cleaning: Cleaning | None = None) -> "Motion":
+        """Smoothed, on the floor, with standing feet held in place (see `Cleaning`)."""
+        cleaning = cleaning or Cleaning()
+        joints = clean(self.joints, self.fps, self.skeleton, cleaning)
+        provenance = {**self.provenance, "cleaned": str(cleaning)}
+        return replace(self, joints=joints, decoded=None, provenance=provenance)
+
     @staticmethod
     def concatenate(motions: Sequence["Motion"]) -> "Motion":
         """Frames of several motions after one another, positions as they are.
@@ -133,20 +141,25 @@ class Motion:
         return replace(motions[0], joints=joints, decoded=None, provenance={})
 
     @staticmethod
-    def read(path: str | Path) -> "Motion":
-        """Read a motion file: .bvh, .npz, .npy.
+    def read(path: str | Path, **options: Any) -> "Motion":
+        """Read a motion file: .bvh .amc .npz .npy.
+
+        Options say what a file does not (see `motiongpt3.formats.read`): `asf` and `fps` of an
+        .amc, `body_model` of an .npz of SMPL poses.
 
         Raises:
             InputError: when the file is missing, damaged or not a motion.
         """
         from motiongpt3 import formats
 
-        return formats.read(Path(path))
+        return formats.read(Path(path), **options)
 
     def write(self, path: str | Path, **options: Any) -> Path:
-        """Write a motion file by suffix: .bvh .glb .npz .npy, or a picture: .mp4 .gif .png.
+        """Write a motion file by suffix, .bvh .amc .glb .npz .smpl.npz .npy, or a picture, .mp4
+        .gif .png.
 
-        Options go to the writer of pictures (see `motiongpt3.render.video.write`).
+        An .amc gets its .asf beside it, `.smpl.npz` is the layout of AMASS. Options go to the
+        writer of pictures (see `motiongpt3.render.video.write`).
 
         Raises:
             InputError: for an unknown suffix.
