@@ -33,7 +33,7 @@ from motiongpt3.app.show import say_error
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
 from motiongpt3.model.sampling import Sampler
 
-READABLE, WRITABLE = ".bvh .npz .npy", ".bvh .glb .npz .npy .mp4 .gif .png"
+READABLE, WRITABLE = ".bvh .glb .gltf .c3d .npz .npy", ".bvh .glb .npz .npy .mp4 .gif .png"
 """What the help says of `formats` and `render`, which are too slow to ask."""
 
 INTERRUPTED = 130
@@ -208,9 +208,16 @@ def _inbetween(group: Commands) -> None:
 
 
 def _convert(group: Commands) -> None:
-    parser = command(group, "convert", commands.convert, "convert walk.bvh walk.glb")
+    example = (
+        "convert walk.bvh walk.glb\n  motiongpt3 convert odd.bvh odd.npz --map odd.toml --report"
+    )
+    parser = command(group, "convert", commands.convert, example)
     parser.add_argument("source", metavar="IN", type=Path, help=f"a motion file: {READABLE}")
     parser.add_argument("out", metavar="OUT", type=Path, help=f"one of {WRITABLE}")
+    told = "a TOML file that says which joint of IN is which of ours (docs/formats.md)"
+    parser.add_argument("--map", metavar="FILE", type=Path, help=told)
+    told = "say unit, up axis, rate, and which joint of IN stands for each of ours"
+    parser.add_argument("--report", action="store_true", help=told)
 
 
 def _convert_checkpoint(group: Commands) -> None:

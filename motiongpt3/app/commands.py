@@ -3,7 +3,7 @@
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,13 +86,18 @@ def inbetween(options: Namespace) -> int:
 def convert(options: Namespace) -> int:
     """One motion file to another format."""
     arguments.outputs([options.out])
-    motion = _read(options.source)
+    motion = _read(options.source, options.map)
     with working(f"writing {options.out}"):
         motion.write(options.out)
     if options.json:
         say_json({"file": str(options.out), **_facts(motion)})
-    else:
-        say(f"{options.out}  {_size(motion)}")
+        return 0
+    say(f"{options.out}  {_size(motion)}")
+    if options.report:
+        from motiongpt3.formats import report
+
+        for line in report.lines(motion):
+            say(line)
     return 0
 
 
@@ -141,10 +146,10 @@ def _check_new(folder: Path) -> None:
     arguments.writable(folder if folder.is_dir() else folder.resolve().parent)
 
 
-def _read(path: Path) -> "Motion":
+def _read(path: Path, joints: Path | None = None) -> "Motion":
     from motiongpt3.motion.motion import Motion
 
-    return Motion.read(path)
+    return Motion.read(path, joints)
 
 
 def _load(options: Namespace) -> Any:
@@ -194,6 +199,10 @@ def _facts(motion: "Motion") -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """What JSON can hold; anything else as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 

@@ -7,7 +7,9 @@ from motiongpt3.errors import InputError
 from motiongpt3.formats.files import check_input
 from motiongpt3.motion.motion import PICTURES, Motion
 
-READABLE = (".bvh", ".npz", ".npy")
+READABLE = (".bvh", ".glb", ".gltf", ".c3d", ".npz", ".npy")
+RIGGED = (".bvh", ".glb", ".gltf")
+"""Those that hold a skeleton of any kind."""
 WRITABLE = (".bvh", ".glb", ".npz", ".npy")
 
 
@@ -32,23 +34,30 @@ def check_writable(path: str | Path) -> None:
         raise _unknown(path, "written", WRITABLE + PICTURES)
 
 
-def read(path: str | Path) -> Motion:
-    """Read a motion: .bvh, .npz or .npy.
+def read(path: str | Path, joints: str | Path | None = None) -> Motion:
+    """Read a motion: .bvh, .glb, .gltf, .c3d, .npz or .npy.
 
     Joints come in metres, Y up, at the file's own frame rate (.npy has none: 20 fps for 22
     joints, 12.5 for KIT-ML's 21).
+
+    Args:
+        joints: a map file (`joint_map`) that says which joint of a skeleton is which of ours.
 
     Raises:
         InputError: when the file is missing, damaged, of another kind or not a person's motion.
     """
     check_readable(path)
-    match Path(path).suffix.lower():
-        case ".bvh":
-            from motiongpt3.formats import bvh, mapping, own
+    suffix = Path(path).suffix.lower()
+    if suffix in RIGGED:
+        return _read_rig(path, suffix, joints)
+    if joints is not None:
+        hint = f"only files with a skeleton take one: {', '.join(RIGGED)}"
+        raise InputError(f"{suffix} takes no map of joints", where=str(path), hint=hint)
+    match suffix:
+        case ".c3d":
+            from motiongpt3.formats import c3d, markers
 
-            file = bvh.read(path)
-            to_motion = own.to_motion if own.is_own(file) else mapping.to_motion
-            return to_motion(file, str(path))
+            return markers.to_motion(c3d.read(path), str(path))
         case ".npz":
             from motiongpt3.formats import arrays
 
@@ -57,6 +66,17 @@ def read(path: str | Path) -> Motion:
             from motiongpt3.formats import arrays
 
             return arrays.read_npy(path)
+
+
+def _read_rig(path: str | Path, suffix: str, joints: str | Path | None) -> Motion:
+    """The person a skeleton stands for; our own files are known without looking for joints."""
+    from motiongpt3.formats import bvh, glb_read, joint_map, mapping, own
+
+    stated = None if joints is None else joint_map.read(joints)
+    rig = bvh.read(path) if suffix == ".bvh" else glb_read.read(path)
+    if stated is None and own.is_own(rig):
+        return own.to_motion(rig, str(path))
+    return mapping.to_motion(rig, str(path), stated)
 
 
 def write(motion: Motion, path: str | Path, **options: Any) -> None:

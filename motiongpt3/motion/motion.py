@@ -133,15 +133,18 @@ class Motion:
         return replace(motions[0], joints=joints, decoded=None, provenance={})
 
     @staticmethod
-    def read(path: str | Path) -> "Motion":
-        """Read a motion file: .bvh, .npz, .npy.
+    def read(path: str | Path, joints: str | Path | None = None) -> "Motion":
+        """Read a motion file: .bvh .glb .gltf .c3d .npz .npy.
+
+        Args:
+            joints: a map file that says which joint of a file's skeleton is which of ours.
 
         Raises:
             InputError: when the file is missing, damaged or not a motion.
         """
         from motiongpt3 import formats
 
-        return formats.read(Path(path))
+        return formats.read(Path(path), joints)
 
     def write(self, path: str | Path, **options: Any) -> Path:
         """Write a motion file by suffix: .bvh .glb .npz .npy, or a picture: .mp4 .gif .png.
