@@ -42,8 +42,8 @@ def y_up(joints: Joints, up: Axis) -> Joints:
             return joints
 
 
-def up_axis(joints: Joints, rest: Callable[[], Joints]) -> Axis:
-    """The way a figure stands, in motion and in the rest pose: Y or Z.
+def up_axis(joints: Joints, rest: Callable[[], Joints] | None = None) -> Axis:
+    """The way a figure stands, in motion and, where there is one, in the rest pose: Y or Z.
 
     A crawling figure lies along Z in a Y-up file. So where rest pose and motion disagree, the floor
     decides: along the true axis the lowest joint keeps its height over the clip.
@@ -51,7 +51,7 @@ def up_axis(joints: Joints, rest: Callable[[], Joints]) -> Axis:
     standing = _upright(joints)
     if standing[1] >= 0.6 * max(standing[2], 0):
         return "Y"
-    if _upright(rest())[1] < 0.9:
+    if rest is None or _upright(rest())[1] < 0.9:
         return "Z"
     floor = joints.min(axis=1).std(axis=0)
     return "Z" if floor[2] < floor[1] else "Y"

@@ -71,7 +71,7 @@ def to_motion(file: C3d, path: str) -> Motion:
     joints = _joints(at)
     up: figure.Axis = "Y" if file.up == "Y" else "Z"
     if not file.up:
-        up = figure.up_axis(joints, lambda: np.tile([[[0.0, 1, 0]]], (1, 22, 1)))
+        up = figure.up_axis(joints)
     unit = _UNITS.get(file.unit.lower()) or figure.unit_of(joints, path)
     joints = figure.y_up(joints, up) * figure.UNITS[unit]
     check_size(joints, HUMANML3D, path)

@@ -207,10 +207,19 @@ def _body(
         body = _Body(legs, arms, poses, (hub,))
         down = normalize(_middle(poses, legs, 2) - _middle(poses, legs, 0))
         up = [n for n in others if _rises(shape, body, n)]
-        if up and np.median((down * body.trunk).sum(-1)) < _OPPOSITE:
+        if up and _side_by_side(body) and np.median((down * body.trunk).sum(-1)) < _OPPOSITE:
             head = max(up, key=shape.extent)
             return _Body(legs, arms, poses, (hub, *shape.chain(head)))
     return None
+
+
+def _side_by_side(body: _Body) -> bool:
+    """Whether the arms lie to the same sides of the body as the legs."""
+    legs, arms = (
+        normalize(body.poses[:, a.joints[0]] - body.poses[:, b.joints[0]])
+        for a, b in (body.legs, body.arms)
+    )
+    return bool(np.abs(np.median((legs * arms).sum(-1))) > 0.5)
 
 
 def _rises(shape: Shape, body: _Body, node: int) -> bool:
