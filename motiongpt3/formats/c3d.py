@@ -98,7 +98,7 @@ class _File:
         if not _FPS[0] < fps < _FPS[1]:
             raise self.error(f"POINT:RATE is {fps}", "frames per second, e.g. 120")
         numbers = self._frames(start, frames, 4 * used, per_frame, floats=scale < 0)
-        values = numbers.reshape(frames, used, 4).astype(np.float64)
+        values = numbers.reshape(frames, used, 4)
         points = values[..., :3] * (1 if scale < 0 else scale)
         with np.errstate(invalid="ignore"):
             seen = (values[..., 3] >= 0) & (np.abs(points) < 1e9).all(-1) & points.any(-1)
@@ -120,7 +120,8 @@ class _File:
                 f"{frames} frames are declared, {max(there, 0)} are there", "the file is cut off"
             )
         rows = np.frombuffer(self.data, np.uint8, frames * row, start).reshape(frames, row)
-        return self._numbers(np.ascontiguousarray(rows[:, : width * size]), size, floats)
+        numbers = self._numbers(np.ascontiguousarray(rows[:, : width * size]), size, floats)
+        return numbers.astype(np.float64)
 
     def _numbers(self, data: np.ndarray, size: int, floats: bool) -> np.ndarray:
         """Bytes as the numbers they are to the machine that wrote them."""
