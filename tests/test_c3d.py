@@ -4,7 +4,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import clips
 import ezc3d
 import numpy as np
 import pytest
@@ -85,6 +84,8 @@ def capture(
 
 
 def wave() -> Motion:
+    import clips  # slow: it brings torch, which the mutants of a capture do without
+
     return Motion(clips.wave(80).joints, FPS)
 
 

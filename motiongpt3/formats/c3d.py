@@ -121,7 +121,8 @@ class _File:
             )
         rows = np.frombuffer(self.data, np.uint8, frames * row, start).reshape(frames, row)
         numbers = self._numbers(np.ascontiguousarray(rows[:, : width * size]), size, floats)
-        return numbers.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # damaged numbers are no positions, as is seen later
+            return numbers.astype(np.float64)
 
     def _numbers(self, data: np.ndarray, size: int, floats: bool) -> np.ndarray:
         """Bytes as the numbers they are to the machine that wrote them."""
