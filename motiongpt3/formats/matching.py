@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from motiongpt3.errors import InputError
 from motiongpt3.formats import shape
+from motiongpt3.formats.limbs import LEG, SIDES, Shape
 from motiongpt3.formats.names import candidates, smpl_spine
 from motiongpt3.formats.rig import Rig
 from motiongpt3.motion.rotation import cross, normalize
@@ -119,10 +120,10 @@ def _by_name(rig: Rig, stated: Mapping[str, int]) -> Nodes:
 
 def _toes(rig: Rig, nodes: Nodes, missing: Iterable[str]) -> Nodes:
     """What the feet of a file without toe joints end at: often the ends of the ankles' chains."""
-    seen = shape.Shape(rig)
+    seen = Shape(rig)
     found = {}
     for joint in missing:
-        hip, knee, ankle = (nodes[joint.replace("foot", part)] for part in shape.LEG)
+        hip, knee, ankle = (nodes[joint.replace("foot", part)] for part in LEG)
         toe = seen.toe((hip, knee, ankle)) if {hip, knee} <= {*rig.above(ankle)} else None
         if toe is not None:
             found[joint] = toe
@@ -176,5 +177,5 @@ def _way(
     rest: Float[np.ndarray, "N 3"], nodes: Nodes, upper: str, lower: str
 ) -> Float[np.ndarray, "3"]:
     """Direction of both sides' limbs together."""
-    ways = [rest[nodes[f"{s}_{lower}"]] - rest[nodes[f"{s}_{upper}"]] for s in shape.SIDES]
+    ways = [rest[nodes[f"{s}_{lower}"]] - rest[nodes[f"{s}_{upper}"]] for s in SIDES]
     return normalize(ways[0] + ways[1])

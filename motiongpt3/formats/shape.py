@@ -17,43 +17,26 @@ from itertools import combinations, permutations
 import numpy as np
 from jaxtyping import Float
 
+from motiongpt3.formats.limbs import ARM, LEG, SIDES, Limb, Shape
 from motiongpt3.formats.names import split_name
 from motiongpt3.formats.rig import Rig
 from motiongpt3.motion.rotation import cross, normalize
 
 _ALIKE = 0.12
 """Two limbs are alike when their lengths differ by no more than this part."""
-_UNEVEN = 2.0
-"""Thigh and shin, or upper arm and forearm, differ by no more than this factor."""
 _OPPOSITE = -0.5
 """Cosine of the angle between trunk and legs below which a body stands, rather than on fours."""
-_MOST_PAIRS, _MOST_POSES = 12, 60
-_FOOT = 0.05
-"""A bone beyond the ankle is a foot when it is longer than this (leg lengths)."""
-_ALONG = 0.95
-"""Cosine of a bone that goes on straight."""
+_MOST_PAIRS = 12
 _NECK = 0.14
 """Usual distance from neck to head joint (leg lengths)."""
-
-LEG, ARM = ("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")
-SIDES = ("left", "right")
-
-
-@dataclass(frozen=True)
-class _Limb:
-    """Nodes from the first below the hub to the tip, and the three joints among them."""
-
-    chain: tuple[int, ...]
-    joints: tuple[int, int, int]
-    length: float
 
 
 @dataclass(frozen=True)
 class _Body:
     """Two pairs of limbs that may be the legs and arms of a person."""
 
-    legs: tuple[_Limb, _Limb]
-    arms: tuple[_Limb, _Limb]
+    legs: tuple[Limb, Limb]
+    arms: tuple[Limb, Limb]
     poses: Float[np.ndarray, "P N 3"]
     """In which the body stands."""
     head: tuple[int, ...]
@@ -63,69 +46,6 @@ class _Body:
     def trunk(self) -> Float[np.ndarray, "P 3"]:
         """Unit direction from the hips to the shoulders."""
         return normalize(_middle(self.poses, self.arms, 0) - _middle(self.poses, self.legs, 0))
-
-
-class Shape:
-    """A skeleton's tree with bone lengths and poses to look at."""
-
-    def __init__(self, rig: Rig):
-        self.rig = rig
-        self.lengths = np.median(np.linalg.norm(rig.positions, axis=-1), axis=0)
-        self.lengths[[p < 0 for p in rig.parents]] = 0
-        self.reach = np.zeros(len(rig.names))  # from a node to its farthest tip, along the bones
-        for node in reversed(range(len(rig.names))):
-            for child in rig.children[node]:
-                self.reach[node] = max(self.reach[node], self.extent(child))
-        step = max(1, len(rig.joints) // _MOST_POSES)
-        self.poses = (rig.at_rest.joints, rig.joints[::step])
-
-    def extent(self, node: int) -> float:
-        """Length of the longest branch that begins with the bone to a node."""
-        return float(self.lengths[node] + self.reach[node])
-
-    def chain(self, node: int) -> tuple[int, ...]:
-        """The longest way down from a node."""
-        found = [node]
-        while below := self.rig.children[found[-1]]:
-            found.append(max(below, key=self.extent))
-        return tuple(found)
-
-    def limb(self, start: int) -> _Limb | None:
-        """The two long bones of a branch, if it has them."""
-        chain = self.chain(start)
-        turning = [n for n in chain if not _is_twist(self.rig.names[n])]
-        best = None
-        for first, middle, last in zip(turning, turning[1:], turning[2:], strict=False):
-            upper, lower = self.between(first, middle), self.between(middle, last)
-            short, long = sorted((upper, lower))
-            if short * _UNEVEN >= long > 0 and (best is None or short > best[0]):
-                best = short, _Limb(chain, (first, middle, last), upper + lower)
-        return best[1] if best else None
-
-    def toe(self, joints: tuple[int, int, int]) -> int | None:
-        """The first node below an ankle that a foot can end at, for a hip, knee and ankle.
-
-        It lies away from the ankle, and not straight on down the shin over the whole clip.
-        """
-        hip, knee, ankle = joints
-        for node in self.chain(ankle)[1:]:
-            if self.between(ankle, node) > _FOOT * self.between(hip, ankle):
-                rest, moving = (self._straight(p, knee, ankle, node) for p in self.poses)
-                fixed = rest[0] > _ALONG and np.ptp(moving) < 1 - _ALONG
-                return None if fixed else node
-        return None
-
-    def _straight(
-        self, poses: Float[np.ndarray, "P N 3"], knee: int, ankle: int, toe: int
-    ) -> Float[np.ndarray, " P"]:
-        """Cosine between shin and foot."""
-        shin, foot = poses[:, ankle] - poses[:, knee], poses[:, toe] - poses[:, ankle]
-        return (normalize(shin) * normalize(foot)).sum(-1)
-
-    def between(self, upper: int, lower: int) -> float:
-        """Length of the way from a node down to another."""
-        ways = [lower, *self.rig.above(lower)]
-        return float(self.lengths[ways[: ways.index(upper)]].sum())
 
 
 def find(rig: Rig, known: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
@@ -149,12 +69,12 @@ def find(rig: Rig, known: Mapping[str, int]) -> tuple[dict[str, int], list[str]]
     return _parts(shape, best, known)
 
 
-def _compares(limbs: tuple[_Limb, _Limb], best: tuple[_Limb, _Limb]) -> bool:
+def _compares(limbs: tuple[Limb, Limb], best: tuple[Limb, Limb]) -> bool:
     """Whether limbs are long enough to be taken instead of others."""
     return limbs[0].length > 0.8 * best[0].length
 
 
-def _missing(pairs: list[tuple[_Limb, _Limb]]) -> list[str]:
+def _missing(pairs: list[tuple[Limb, Limb]]) -> list[str]:
     """What keeps a skeleton from being a person's."""
     if not pairs:
         return ["two legs, two arms (no two like branches of three joints or more)"]
@@ -163,7 +83,7 @@ def _missing(pairs: list[tuple[_Limb, _Limb]]) -> list[str]:
     return ["two legs that hang below the trunk, two arms and a head above"]
 
 
-def _pairs(shape: Shape) -> list[tuple[_Limb, _Limb]]:
+def _pairs(shape: Shape) -> list[tuple[Limb, Limb]]:
     """Branches of one node that are alike and have two long bones; the longest pairs first."""
     found, least = [], 0.2 * float(shape.reach.max())
     for below in shape.rig.children:
@@ -175,7 +95,7 @@ def _pairs(shape: Shape) -> list[tuple[_Limb, _Limb]]:
     return found[:_MOST_PAIRS]
 
 
-def _alike(shape: Shape, a: _Limb, b: _Limb) -> bool:
+def _alike(shape: Shape, a: Limb, b: Limb) -> bool:
     sizes = [(x.length, shape.extent(x.chain[0]), shape.lengths[x.joints[1]]) for x in (a, b)]
     same = a.chain.index(a.joints[0]) == b.chain.index(b.joints[0])
     return same and all(abs(x - y) <= _ALIKE * max(x, y) for x, y in zip(*sizes, strict=True))
@@ -183,8 +103,8 @@ def _alike(shape: Shape, a: _Limb, b: _Limb) -> bool:
 
 def _body(
     shape: Shape,
-    legs: tuple[_Limb, _Limb],
-    arms: tuple[_Limb, _Limb],
+    legs: tuple[Limb, Limb],
+    arms: tuple[Limb, Limb],
     known: Mapping[str, int],
 ) -> _Body | None:
     """A body of these limbs where the tree, the known parts and the way it stands allow one."""
@@ -229,7 +149,7 @@ def _rises(shape: Shape, body: _Body, node: int) -> bool:
 
 
 def _middle(
-    poses: Float[np.ndarray, "P N 3"], limbs: tuple[_Limb, _Limb], which: int
+    poses: Float[np.ndarray, "P N 3"], limbs: tuple[Limb, Limb], which: int
 ) -> Float[np.ndarray, "P 3"]:
     """Between the hips, knees or ankles (shoulders, elbows or wrists): which is 0, 1 or 2."""
     return (poses[:, limbs[0].joints[which]] + poses[:, limbs[1].joints[which]]) / 2
@@ -255,7 +175,7 @@ def _parts(shape: Shape, body: _Body, known: Mapping[str, int]) -> tuple[dict[st
     return {part: node for part, node in found.items() if part not in known}, []
 
 
-def _left_first(shape: Shape, body: _Body, known: Mapping[str, int]) -> tuple[_Limb, _Limb] | None:
+def _left_first(shape: Shape, body: _Body, known: Mapping[str, int]) -> tuple[Limb, Limb] | None:
     """The two legs, the left one first, or nothing where that cannot be told."""
     legs = body.legs
     sides = {node: part.partition("_")[0] for part, node in known.items()}
@@ -274,7 +194,7 @@ def _left_first(shape: Shape, body: _Body, known: Mapping[str, int]) -> tuple[_L
 
 
 def _front(
-    shape: Shape, poses: Float[np.ndarray, "P N 3"], legs: tuple[_Limb, _Limb]
+    shape: Shape, poses: Float[np.ndarray, "P N 3"], legs: tuple[Limb, Limb]
 ) -> Float[np.ndarray, "P 3"] | None:
     """Where the toes point, or else the knees."""
     toes = [toe for limb in legs if (toe := shape.toe(limb.joints)) is not None]
@@ -304,9 +224,5 @@ def _neck_and_head(shape: Shape, body: _Body, known: Mapping[str, int]) -> dict[
     return {"neck": neck, "head": known.get("head", head)}
 
 
-def _is_twist(name: str) -> bool:
-    return any(word in name.lower() for word in ("twist", "roll"))
-
-
-def _names(rig: Rig, limbs: tuple[_Limb, _Limb]) -> list[str]:
+def _names(rig: Rig, limbs: tuple[Limb, Limb]) -> list[str]:
     return [rig.names[limb.joints[0]] for limb in limbs]
