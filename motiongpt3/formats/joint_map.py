@@ -1,6 +1,6 @@
 """A map file: what a user states about a file's skeleton, in TOML.
 
-    unit = "centimetre"        # or another of `figure.UNITS`, or metres per unit as a number
+    unit = "centimetre"        # or another of `orientation.UNITS`, or metres per unit as a number
     up = "Z"                   # or "Y" or "X"
     fps = 30
 
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from motiongpt3.errors import InputError
-from motiongpt3.formats.figure import UNITS, Axis
 from motiongpt3.formats.files import read_bytes
+from motiongpt3.formats.orientation import UNITS, Axis
 from motiongpt3.formats.rig import Rig
 from motiongpt3.formats.toml import TOMLDecodeError, parse_toml
 from motiongpt3.motion.skeleton import HUMANML3D

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.formats import figure, trunk
+from motiongpt3.formats import orientation, trunk
 from motiongpt3.formats.joint_map import JointMap
 from motiongpt3.formats.matching import Match, match
 from motiongpt3.formats.rig import Rig
@@ -30,12 +30,12 @@ def to_motion(rig: Rig, path: str, stated: JointMap | None = None) -> Motion:
     told = stated or JointMap()
     found = match(rig, path, told.nodes(rig))
     joints = map_joints(found)
-    up = told.up or figure.up_axis(joints, lambda: map_joints(found, at_rest=True))
-    joints = figure.y_up(joints, up)
-    unit: str | float = figure.unit_of(joints, path) if told.metres is None else told.metres
-    joints = joints * (figure.UNITS[unit] if isinstance(unit, str) else unit)
+    up = told.up or orientation.up_axis(joints, lambda: map_joints(found, at_rest=True))
+    joints = orientation.y_up(joints, up)
+    unit: str | float = orientation.unit_of(joints, path) if told.metres is None else told.metres
+    joints = joints * (orientation.UNITS[unit] if isinstance(unit, str) else unit)
     check_size(joints, HUMANML3D, path)
-    figure.check_sides(joints, path)
+    orientation.check_sides(joints, path)
     origin = {"file": path, "unit": unit, "up": up, "joints": _origins(found)}
     if stated:
         origin["map"] = stated.source

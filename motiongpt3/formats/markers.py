@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from motiongpt3.errors import InputError
-from motiongpt3.formats import figure, trunk
+from motiongpt3.formats import orientation, trunk
 from motiongpt3.formats.c3d import C3d
 from motiongpt3.formats.units import check_size
 from motiongpt3.motion.motion import Motion
@@ -69,13 +69,13 @@ def to_motion(file: C3d, path: str) -> Motion:
         if m in _NEEDED or not np.isnan(file.points[start:stop, i]).any()
     }
     joints = _joints(at)
-    up: figure.Axis = "Y" if file.up == "Y" else "Z"
+    up: orientation.Axis = "Y" if file.up == "Y" else "Z"
     if not file.up:
-        up = figure.up_axis(joints)
-    unit = _UNITS.get(file.unit.lower()) or figure.unit_of(joints, path)
-    joints = figure.y_up(joints, up) * figure.UNITS[unit]
+        up = orientation.up_axis(joints)
+    unit = _UNITS.get(file.unit.lower()) or orientation.unit_of(joints, path)
+    joints = orientation.y_up(joints, up) * orientation.UNITS[unit]
     check_size(joints, HUMANML3D, path)
-    figure.check_sides(joints, path)
+    orientation.check_sides(joints, path)
     origins = {joint: {"node": None, "by": "markers"} for joint in HUMANML3D.joints}
     origin = {"file": path, "unit": unit, "up": up, "joints": origins, "notes": notes}
     return Motion(joints, file.fps, HUMANML3D, provenance=origin)
