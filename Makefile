@@ -1,7 +1,7 @@
 # make demo   a sentence in, a motion out (the first time: sets everything up in .venv)
 # make test   all tests            make check   format, lint and types
 # make figures  every number of the model card again (needs the development data; five minutes)
-# make soak   kills, signals and several processes, the long way (an hour)
+# make soak   kills, signals, several processes and damaged files, the long way (an hour)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PY = $(VENV)/bin/python
@@ -20,7 +20,7 @@ test: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 tests
 
 soak: $(VENV)/installed-dev
-	MOTIONGPT3_SOAK=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/test_survival.py tests/test_distributed.py tests/test_library.py
+	MOTIONGPT3_SOAK=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/test_survival.py tests/test_distributed.py tests/test_library.py tests/test_mutants.py
 
 check: $(VENV)/installed-dev
 	$(PY) -m ruff format --check .

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import random
 import stat
 import struct
 import threading
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from people import person
 
 from motiongpt3 import formats
-from motiongpt3.errors import InputError, MotionGPTError, ResourceError
+from motiongpt3.errors import InputError, ResourceError
 from motiongpt3.formats.files import atomic_write, check_input, describe
 from motiongpt3.formats.units import stature
 from motiongpt3.motion.motion import Motion
@@ -253,36 +252,12 @@ def test_a_size_that_the_archive_understates(tmp_path: Path) -> None:
     refused(path)
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_mutants_never_surprise(suffix: str, tmp_path: Path) -> None:
-    person(0, 10).write(tmp_path / f"seed{suffix}")
-    original = (tmp_path / f"seed{suffix}").read_bytes()
-    dice = random.Random(0)
-    for _ in range(500):
-        content = bytearray(original)
-        edges = (range(min(200, len(content))), range(len(content) - 400, len(content)))
-        for _ in range(dice.randint(1, 4)):
-            at = dice.choice(dice.choice((*edges, range(len(content)))))
-            content[at % len(content)] = dice.randrange(256)
-        if dice.random() < 0.2:
-            del content[dice.randrange(len(content)) :]
-        (tmp_path / f"a{suffix}").write_bytes(content)
-        begun = time.process_time()
-        try:
-            motion = formats.read(tmp_path / f"a{suffix}")
-        except MotionGPTError as error:
-            assert str(error)
-        else:
-            assert np.isfinite(motion.joints).all() and len(motion)
-        assert time.process_time() - begun < 1
-
-
 # Names and places
 
 
 def test_unknown_suffixes_list_what_works(tmp_path: Path) -> None:
     (tmp_path / "a.fbx").write_text("Kaydara FBX")
-    assert ".bvh, .amc, .npz, .npy" in refused(tmp_path / "a.fbx", ".fbx cannot be read").hint
+    assert ".bvh, .glb, .gltf" in refused(tmp_path / "a.fbx", ".fbx cannot be read").hint
     refused(tmp_path / "a", "no suffix")
     with pytest.raises(InputError, match=r"\.fbx cannot be written.*\.glb.*\.mp4"):
         person(0).write(tmp_path / "b.fbx")

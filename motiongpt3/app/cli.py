@@ -14,6 +14,7 @@ from typing import NoReturn, get_args
 
 import motiongpt3
 from motiongpt3.app import arguments, bench, commands, doctor, judging, learn
+from motiongpt3.app.cli_convert import READABLE, WRITABLE, add_clean, add_convert
 from motiongpt3.app.cli_evaluate import add_evaluate
 from motiongpt3.app.cli_judge import add_train_evaluator
 from motiongpt3.app.cli_learn import add_data, add_report, add_train
@@ -32,10 +33,6 @@ from motiongpt3.app.parser import (
 from motiongpt3.app.show import say_error
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
 from motiongpt3.model.sampling import Sampler
-
-READABLE = ".bvh .amc .npz .npy"
-WRITABLE = ".bvh .amc .glb .npz .smpl.npz .npy .mp4 .gif .png"
-"""What the help says of `formats` and `render`, which are too slow to ask."""
 
 INTERRUPTED = 130
 """What a shell expects from a program stopped by Ctrl-C."""
@@ -88,7 +85,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         _caption,
         _predict,
         _inbetween,
-        _convert,
+        add_convert,
         _convert_checkpoint,
         _export_onnx,
     ):
@@ -154,11 +151,6 @@ def _add_seconds(parser: Parser, default: float | None, meaning: str) -> None:
     parser.add_argument("--seconds", type=arguments.seconds, default=default, help=meaning)
 
 
-def _add_clean(parser: Parser) -> None:
-    meaning = "smooth the motion, put it on the floor and hold standing feet in place"
-    parser.add_argument("--clean", action="store_true", help=meaning)
-
-
 def _generate(group: Commands) -> None:
     parser = command(
         group,
@@ -176,7 +168,7 @@ def _generate(group: Commands) -> None:
         default=1,
         help="how many motions; {i} in FILE is the number of each (default 1)",
     )
-    _add_clean(parser)
+    add_clean(parser)
     _add_making(parser)
 
 
@@ -212,29 +204,6 @@ def _inbetween(group: Commands) -> None:
     _add_seconds(parser, 2.0, "length of the gap, 1 to 60 (default 2)")
     parser.add_argument("--text", help="what the person does in between")
     _add_making(parser)
-
-
-def _convert(group: Commands) -> None:
-    example = "convert walk.bvh walk.glb\n  motiongpt3 convert 01_05.amc walk.bvh --asf 01.asf"
-    parser = command(group, "convert", commands.convert, example)
-    parser.add_argument("source", metavar="IN", type=Path, help=f"a motion file: {READABLE}")
-    parser.add_argument("out", metavar="OUT", type=Path, help=f"one of {WRITABLE}")
-    parser.add_argument(
-        "--asf", metavar="FILE", type=Path, help="skeleton of an .amc (default: the one beside it)"
-    )
-    parser.add_argument(
-        "--fps",
-        type=arguments.number("--fps", 1, 1000),
-        help="frames per second of an .amc or AMASS .npz that does not tell",
-    )
-    parser.add_argument(
-        "--body-model",
-        metavar="FOLDER",
-        type=Path,
-        help="SMPL's body models as .npz, for exact joints of AMASS (default: an average body, "
-        "or the folder in MOTIONGPT3_SMPL)",
-    )
-    _add_clean(parser)
 
 
 def _convert_checkpoint(group: Commands) -> None:

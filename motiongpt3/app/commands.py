@@ -3,7 +3,7 @@
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def caption(options: Namespace) -> int:
         if path.is_dir() or path.suffix.lower() == ".txt":
             hint = "with -o TABLE all its clips are described"
             raise InputError("is no clip", where=str(path), hint=hint)
-    clips = [_read(path) for path in options.clips]
+    clips = [read_clip(path) for path in options.clips]
     model = _load(options)
     with working("describing"):
         texts = model.caption(clips)
@@ -62,7 +62,7 @@ def predict(options: Namespace) -> int:
     text = None if options.text is None else arguments.prompt(options.text)
     arguments.outputs(options.out)
     sampling = arguments.sampling(options)
-    clip = _read(options.clip)
+    clip = read_clip(options.clip)
     model = _load(options)
     begun = time.perf_counter()
     with working("predicting"):
@@ -75,7 +75,7 @@ def inbetween(options: Namespace) -> int:
     text = None if options.text is None else arguments.prompt(options.text)
     arguments.outputs(options.out)
     sampling = arguments.sampling(options)
-    start, end = _read(options.start), _read(options.end)
+    start, end = read_clip(options.start), read_clip(options.end)
     model = _load(options)
     begun = time.perf_counter()
     with working("filling in"):
@@ -83,22 +83,6 @@ def inbetween(options: Namespace) -> int:
             start, end, options.seconds, text, seed=options.seed, sampling=sampling
         )
     return _deliver(options, [motion], model, time.perf_counter() - begun)
-
-
-def convert(options: Namespace) -> int:
-    """One motion file to another format."""
-    arguments.outputs([options.out])
-    given = {"asf": options.asf, "fps": options.fps, "body_model": options.body_model}
-    motion = _read(options.source, **given)
-    if options.clean:
-        motion = motion.clean()
-    with working(f"writing {options.out}"):
-        motion.write(options.out)
-    if options.json:
-        say_json({"file": str(options.out), **_facts(motion)})
-    else:
-        say(f"{options.out}  {_size(motion)}")
-    return 0
 
 
 def convert_checkpoint(options: Namespace) -> int:
@@ -146,7 +130,8 @@ def _check_new(folder: Path) -> None:
     arguments.writable(folder if folder.is_dir() else folder.resolve().parent)
 
 
-def _read(path: Path, **options: Any) -> "Motion":
+def read_clip(path: Path, **options: Any) -> "Motion":
+    """A motion file; options as `Motion.read`."""
     from motiongpt3.motion.motion import Motion
 
     return Motion.read(path, **options)
@@ -171,7 +156,7 @@ def _deliver(options: Namespace, motions: Sequence["Motion"], model: Any, took: 
         for path in paths:
             with working(f"writing {path}"):
                 motion.write(path)
-        results.append({"files": [str(path) for path in paths], **_facts(motion)})
+        results.append({"files": [str(path) for path in paths], **facts(motion)})
     if options.caption_back:
         with working("describing"):
             captions = model.caption(list(motions))
@@ -181,14 +166,15 @@ def _deliver(options: Namespace, motions: Sequence["Motion"], model: Any, took: 
         say_json({"seed": options.seed, "took_seconds": round(took, 3), "motions": results})
         return 0
     for motion, result in zip(motions, results, strict=True):
-        say(f"{'  '.join(result['files'])}  {_size(motion)}")
+        say(f"{'  '.join(result['files'])}  {size(motion)}")
         if "caption" in result:
             say(f"the model sees: {result['caption']}")
     say(f"made in {took:.2f} s")
     return 0
 
 
-def _facts(motion: "Motion") -> dict[str, Any]:
+def facts(motion: "Motion") -> dict[str, Any]:
+    """What is told of a motion as JSON."""
     return {
         "frames": len(motion),
         "fps": motion.fps,
@@ -199,8 +185,13 @@ def _facts(motion: "Motion") -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """What JSON can hold; anything else as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def _size(motion: "Motion") -> str:
+def size(motion: "Motion") -> str:
+    """How long a motion is, in words."""
     return f"{len(motion)} frames, {motion.seconds:.2f} s"

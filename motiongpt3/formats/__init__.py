@@ -7,11 +7,19 @@ from motiongpt3.errors import InputError
 from motiongpt3.formats.files import check_input
 from motiongpt3.motion.motion import PICTURES, Motion
 
-READABLE = (".bvh", ".amc", ".npz", ".npy")
-WRITABLE = (".bvh", ".amc", ".glb", ".npz", ".smpl.npz", ".npy")
-
-READ_OPTIONS = {".amc": ("asf", "fps"), ".npz": ("body_model", "fps")}
-"""What may be said of files of a suffix: see `amc.read` and `smpl.to_motion`."""
+USD = (".usd", ".usda", ".usdc", ".usdz")
+RIGGED = (".bvh", ".glb", ".gltf", *USD)
+"""Those that hold a skeleton of any kind, whose joints have to be found."""
+READABLE = (*RIGGED, ".amc", ".c3d", ".npz", ".npy", ".csv")
+WRITABLE = (".bvh", ".glb", *USD, ".amc", ".npz", ".smpl.npz", ".npy", ".csv")
+SKELETAL = (".bvh",)
+"""Those that are written on any skeleton."""
+READ_OPTIONS = {
+    ".amc": ("asf", "fps"),
+    ".npz": ("body_model", "fps"),
+    **dict.fromkeys(RIGGED, ("joints",)),
+}
+"""What may be said of files of a suffix: see `amc.read`, `smpl.to_motion` and `joint_map`."""
 
 
 def check_readable(path: str | Path) -> None:
@@ -36,35 +44,40 @@ def check_writable(path: str | Path) -> None:
 
 
 def read(path: str | Path, **options: Any) -> Motion:
-    """Read a motion: .bvh, .amc, .npz or .npy.
+    """Read a motion of any kind in `READABLE`.
 
     Joints come in metres, Y up, at the file's own frame rate (.npy has none: 20 fps for 22
     joints, 12.5 for KIT-ML's 21). Options that are None count as not given.
+
+    Args:
+        joints: a map file (`joint_map`) that says which joint of a skeleton is which of ours.
+        asf: the skeleton of an .amc.
+        fps: of an .amc or SMPL's poses that do not tell.
+        body_model: folder of SMPL's body models.
 
     Raises:
         InputError: when the file is missing, damaged, of another kind or not a person's motion,
             or for an option that files of this suffix have not (`READ_OPTIONS`).
     """
     check_readable(path)
+    suffix = Path(path).suffix.lower()
     options = {name: value for name, value in options.items() if value is not None}
-    known = READ_OPTIONS.get(Path(path).suffix.lower(), ())
-    if unknown := [name for name in options if name not in known]:
-        raise InputError(
-            f"{', '.join(unknown)} cannot be said of this file",
-            where=str(path),
-            hint=f"{Path(path).suffix} has {', '.join(known) or 'no options'}",
-        )
-    match Path(path).suffix.lower():
-        case ".bvh":
-            from motiongpt3.formats import bvh, mapping, own
-
-            file = bvh.read(path)
-            to_motion = own.to_motion if own.is_own(file) else mapping.to_motion
-            return to_motion(file, str(path))
+    _check_options(options, READ_OPTIONS.get(suffix, ()), path)
+    match suffix:
+        case _ if suffix in RIGGED:
+            return _read_rig(path, suffix, **options)
         case ".amc":
             from motiongpt3.formats import amc
 
             return amc.read(path, **options)
+        case ".c3d":
+            from motiongpt3.formats import c3d, markers
+
+            return markers.to_motion(c3d.read(path), str(path))
+        case ".csv":
+            from motiongpt3.formats import table
+
+            return table.read(path)
         case ".npz":
             from motiongpt3.formats import arrays
 
@@ -75,25 +88,38 @@ def read(path: str | Path, **options: Any) -> Motion:
             return arrays.read_npy(path)
 
 
-def write(motion: Motion, path: str | Path, **options: Any) -> None:
-    """Write a motion: .bvh, .amc (and .asf), .glb, .npz, .smpl.npz (AMASS) or .npy.
+def _read_rig(path: str | Path, suffix: str, joints: str | Path | None = None) -> Motion:
+    """The person a skeleton stands for; our own files are known without looking for joints."""
+    from motiongpt3.formats import bvh, glb_read, joint_map, mapping, own, usd_read
 
-    A file is complete or not there.
+    stated = None if joints is None else joint_map.read(joints)
+    read_kind = {".bvh": bvh.read, ".glb": glb_read.read, ".gltf": glb_read.read}
+    rig = read_kind.get(suffix, usd_read.read)(path)
+    if stated is None and own.is_own(rig):
+        return own.to_motion(rig, str(path))
+    return mapping.to_motion(rig, str(path), stated)
+
+
+def write(motion: Motion, path: str | Path, **options: Any) -> None:
+    """Write a motion in any kind of `WRITABLE`; .amc gets its .asf beside it. A file is complete
+    or not there.
+
+    Args:
+        skeleton: write it on these bones (.bvh): "mixamo", "cmu", "smpl" or a BVH file.
 
     Raises:
-        InputError: for another suffix, or options, which only pictures have.
+        InputError: for another suffix or option, or a skeleton that cannot be had.
         ResourceError: when the place cannot be written.
     """
     check_writable(path)
-    if options:
-        raise InputError(
-            f"no option {', '.join(options)}", where=str(path), hint="only pictures have options"
-        )
-    match Path(path).suffix.lower():
+    suffix = Path(path).suffix.lower()
+    options = {name: value for name, value in options.items() if value is not None}
+    _check_options(options, ("skeleton",) if suffix in SKELETAL else (), path)
+    match suffix:
         case ".bvh":
             from motiongpt3.formats import bvh_write
 
-            bvh_write.write(motion, path)
+            bvh_write.write(motion, path, **options)
         case ".amc":
             from motiongpt3.formats import amc_write
 
@@ -102,20 +128,39 @@ def write(motion: Motion, path: str | Path, **options: Any) -> None:
             from motiongpt3.formats import glb
 
             glb.write(motion, path)
-        case ".npz" if Path(path).name.lower().endswith(".smpl.npz"):
-            from motiongpt3.formats import smpl
+        case _ if suffix in USD:
+            from motiongpt3.formats import usd
 
-            smpl.write(motion, path)
-        case ".npz":
-            from motiongpt3.formats import arrays
+            usd.write(motion, path)
+        case ".csv":
+            from motiongpt3.formats import table
 
-            arrays.write_npz(motion, path)
-        case ".npy":
-            from motiongpt3.formats import arrays
-
-            arrays.write_npy(motion, path)
+            table.write(motion, path)
         case _:
-            raise _unknown(path, "written", WRITABLE + PICTURES)
+            _write_arrays(motion, path)
+
+
+def _write_arrays(motion: Motion, path: str | Path) -> None:
+    from motiongpt3.formats import arrays, smpl
+
+    name = Path(path).name.lower()
+    if name.endswith(".smpl.npz"):
+        smpl.write(motion, path)
+    elif name.endswith(".npz"):
+        arrays.write_npz(motion, path)
+    elif name.endswith(".npy"):
+        arrays.write_npy(motion, path)
+    else:
+        raise _unknown(path, "written", WRITABLE + PICTURES)
+
+
+def _check_options(options: dict[str, Any], known: tuple[str, ...], path: str | Path) -> None:
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(
+            f"{', '.join(unknown)} cannot be said of this file",
+            where=str(path),
+            hint=f"{Path(path).suffix} has {', '.join(known) or 'no options'}",
+        )
 
 
 def _unknown(path: str | Path, verb: str, suffixes: tuple[str, ...]) -> InputError:

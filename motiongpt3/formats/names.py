@@ -1,32 +1,32 @@
 """Which joint a name means, over the naming habits of motion capture and animation tools.
 
 A name is taken apart into words, a side is found among them ("LeftUpLeg", "lfemur", "UpperLeg_L",
-"mixamorig:LeftUpLeg", "Bip01 L Thigh") and the rest is looked up. Some words mean different joints
-in different files: a "LeftShoulder" beside a "LeftArm" is the collar bone, without one it is the
-shoulder. The order of the lists below settles that.
+"mixamorig:LeftUpLeg", "Bip01 L Thigh", "upper_arm.L") and the rest is looked up. Some words mean
+different joints in different files: a "LeftShoulder" beside a "LeftArm" is the collar bone, without
+one it is the shoulder. The order of the lists below settles that.
 """
 
 import re
-from collections.abc import Sequence
-
-SIDED = ("hip", "knee", "ankle", "toe", "collar", "shoulder", "elbow", "wrist")
-"""Parts that exist on both sides, in our words."""
+from collections.abc import Iterator, Sequence
 
 _WORDS: dict[str, tuple[str, ...]] = {
+    # The shoulder chooses before the collar and the ankle before the foot, which is the toes' base.
     "hip": ("upleg", "upperleg", "thigh", "femur", "hip"),
     "knee": ("lowerleg", "lowleg", "knee", "shin", "calf", "tibia", "leg"),
     "ankle": ("ankle", "foot"),
-    "toe": ("toebase", "toe", "toes", "ball", "foot"),
+    "foot": ("toebase", "toe", "toes", "ball", "foot"),
     "shoulder": ("upperarm", "uparm", "humerus", "shldr", "arm", "shoulder"),
     "collar": ("collar", "clavicle", "clav", "shoulder"),
     "elbow": ("forearm", "lowerarm", "lowarm", "elbow", "radius"),
     "wrist": ("wrist", "hand"),
 }
-"""For each part the words that name it, the surest first."""
+"""For each part of a side the words that name it, the surest first; parts in order of choice."""
 
+_CENTRAL = {"neck": ("neck", "lowerneck", "neckbase", "upperneck"), "head": ("head",)}
 _KNOWN = frozenset(word for words in _WORDS.values() for word in words)
-_NECK = ("neck", "lowerneck", "neckbase", "upperneck")
-_FILLERS = re.compile(r"mixamorig\d*|bip\d*|joint|jnt|bone|def|avg|character\d*|[jcmfb]|\d+")
+_FILLERS = re.compile(
+    r"mixamorig\d*|bip\d*|joint|jnt|bone|def|avg|character\d*|stretch|[jcmfbx]|\d+"
+)
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d*|\d+")
 _SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}
 
@@ -47,29 +47,19 @@ def split_name(name: str) -> tuple[str, str]:
     return "", part
 
 
-def identify(names: Sequence[str]) -> dict[str, int]:
-    """Index of the node of every part that is named: "left_hip", "neck", "head" ...
+def candidates(names: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+    """Every part, such as "left_hip" or "neck", with the nodes that may be it, likeliest first.
 
-    Parts that no name gives are left out. A node stands for one part only.
+    Among nodes that are named alike ("thigh.L", "thigh.L.001") the first in the file is likeliest.
     """
-    first: dict[tuple[str, str], int] = {}
+    named: dict[tuple[str, str], list[int]] = {}
     for index, name in enumerate(names):
-        first.setdefault(split_name(name), index)
-    found: dict[str, int] = {}
+        named.setdefault(split_name(name), []).append(index)
     for side in ("left", "right"):
-        used: set[int] = set()
-        # The shoulder chooses before the collar and the ankle before the toe.
-        for part in ("hip", "knee", "ankle", "toe", "shoulder", "collar", "elbow", "wrist"):
-            indices = (first.get((side, word)) for word in _WORDS[part])
-            free = [i for i in indices if i is not None and i not in used]
-            if free:
-                used.add(free[0])
-                found[f"{side}_{part}"] = free[0]
-    for part, words in (("neck", _NECK), ("head", ("head",))):
-        central = [first[("", word)] for word in words if ("", word) in first]
-        if central:
-            found[part] = min(central)
-    return found
+        for part, words in _WORDS.items():
+            yield f"{side}_{part}", [i for word in words for i in named.get((side, word), [])]
+    for part, words in _CENTRAL.items():
+        yield part, sorted(i for word in words for i in named.get(("", word), []))
 
 
 def smpl_spine(names: Sequence[str]) -> dict[str, int]:

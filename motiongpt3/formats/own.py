@@ -7,6 +7,7 @@ and rotations, other joints rotations, all in ZXY order; node names are the skel
 import numpy as np
 
 from motiongpt3.formats.bvh import Bvh
+from motiongpt3.formats.rig import Rig
 from motiongpt3.formats.units import STATURE, stature
 from motiongpt3.motion.kinematics import rest_directions
 from motiongpt3.motion.motion import Motion
@@ -19,44 +20,51 @@ MOVES = ("Xposition", "Yposition", "Zposition")
 
 
 def file_units(skeleton: Skeleton) -> float:
-    """Centimetres per unit of the skeleton."""
+    """Units of a BVH file, centimetres, per unit of the skeleton."""
     return 100 * skeleton.metres
 
 
-def is_own(bvh: Bvh) -> bool:
-    """Whether a file has the layout above."""
-    skeleton = _skeleton(bvh)
+def is_own(rig: Rig) -> bool:
+    """Whether a file has the layout above, or holds the same skeleton in metres as our GLB does."""
+    skeleton = _skeleton(rig)
     if skeleton is None:
         return False
-    nodes = _nodes(bvh, skeleton)
+    nodes = _nodes(rig, skeleton)
     expected = [MOVES + TURNS] + [TURNS] * (len(nodes) - 1)
-    height = stature(bvh.joints[:, nodes], skeleton) / 100
+    if isinstance(rig, Bvh) and [rig.channels[n] for n in nodes] != expected:
+        return False
+    height = stature(rig.joints[:, nodes], skeleton) / _units(rig, skeleton) * skeleton.metres
     sized = STATURE[0] / 2 <= height <= STATURE[1] * 2
-    return sized and [bvh.channels[n] for n in nodes] == expected and _rests(bvh, nodes, skeleton)
+    return sized and _rests(rig, nodes, skeleton)
 
 
-def to_motion(bvh: Bvh, path: str) -> Motion:
+def to_motion(rig: Rig, path: str) -> Motion:
     """The motion of a file for which `is_own` holds."""
-    skeleton = _skeleton(bvh) or HUMANML3D
-    joints = bvh.joints[:, _nodes(bvh, skeleton)] / file_units(skeleton)
-    return Motion(joints, bvh.fps, skeleton, provenance={"file": path})
+    skeleton = _skeleton(rig) or HUMANML3D
+    joints = rig.joints[:, _nodes(rig, skeleton)] / _units(rig, skeleton)
+    return Motion(joints, rig.fps, skeleton, provenance={"file": path, "layout": "motiongpt3"})
 
 
-def _rests(bvh: Bvh, nodes: list[int], skeleton: Skeleton) -> bool:
+def _units(rig: Rig, skeleton: Skeleton) -> float:
+    return file_units(skeleton) if isinstance(rig, Bvh) else skeleton.metres
+
+
+def _rests(rig: Rig, nodes: list[int], skeleton: Skeleton) -> bool:
     """Whether the bones that `kinematics.fit` aims are as it has them in the rest pose."""
     aimed = [c for children in skeleton.children if len(children) == 1 for c in children]
-    bones = bvh.offsets[[nodes[joint] for joint in aimed]]
+    bones = rig.offsets[[nodes[joint] for joint in aimed]]
     lengths = np.linalg.norm(bones, axis=-1, keepdims=True)
     off = np.abs(bones - lengths * rest_directions(skeleton)[aimed])
     return bool((off < 1e-5).all())
 
 
-def _skeleton(bvh: Bvh) -> Skeleton | None:
+def _skeleton(rig: Rig) -> Skeleton | None:
     """The skeleton whose joints and tree a file has, End Sites aside."""
+    ends = [isinstance(rig, Bvh) and not rig.channels[node] for node in range(len(rig.names))]
     edges = {
-        (name, bvh.names[parent] if parent >= 0 else "")
-        for name, parent, channels in zip(bvh.names, bvh.parents, bvh.channels, strict=True)
-        if channels
+        (name, rig.names[parent] if parent >= 0 else "")
+        for name, parent, end in zip(rig.names, rig.parents, ends, strict=True)
+        if not end
     }
     for skeleton in SKELETONS:
         tree = zip(skeleton.joints, skeleton.parents, strict=True)
@@ -65,5 +73,5 @@ def _skeleton(bvh: Bvh) -> Skeleton | None:
     return None
 
 
-def _nodes(bvh: Bvh, skeleton: Skeleton) -> list[int]:
-    return [bvh.names.index(joint) for joint in skeleton.joints]
+def _nodes(rig: Rig, skeleton: Skeleton) -> list[int]:
+    return [rig.names.index(joint) for joint in skeleton.joints]

@@ -53,3 +53,33 @@ class Rig:
         still = np.zeros((1, len(self.names), 4))
         still[..., 0] = 1
         return replace(self, rotations=still, positions=self.offsets[None])
+
+    @cached_property
+    def children(self) -> tuple[tuple[int, ...], ...]:
+        """Children of each node."""
+        found: list[list[int]] = [[] for _ in self.names]
+        for node, parent in enumerate(self.parents):
+            if parent >= 0:
+                found[parent].append(node)
+        return tuple(map(tuple, found))
+
+    def above(self, node: int) -> list[int]:
+        """Ancestors of a node, its parent first."""
+        found = []
+        while (node := self.parents[node]) >= 0:
+            found.append(node)
+        return found
+
+    def with_node(self, name: str, parent: int, offset: Float[np.ndarray, "3"]) -> "Rig":
+        """The rig and one more node, fixed to another."""
+        still = np.zeros((len(self.rotations), 1, 4))
+        still[..., 0] = 1
+        place = np.broadcast_to(offset, (len(self.rotations), 1, 3))
+        return Rig(
+            names=(*self.names, name),
+            parents=(*self.parents, parent),
+            offsets=np.concatenate([self.offsets, offset[None]]),
+            fps=self.fps,
+            rotations=np.concatenate([self.rotations, still], axis=1),
+            positions=np.concatenate([self.positions, place], axis=1),
+        )

@@ -1,15 +1,19 @@
-"""Word lists and tables of the package: TOML, on every Python we run on."""
+"""TOML on every Python we run on: word lists and tables of the package, and a user's map files."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
 if sys.version_info >= (3, 11):
-    import tomllib
+    from tomllib import TOMLDecodeError
+    from tomllib import loads as parse_toml
 else:
-    import tomli as tomllib
+    from tomli import TOMLDecodeError
+    from tomli import loads as parse_toml
+
+__all__ = ["TOMLDecodeError", "parse_toml", "read_toml"]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """What a file of the package's own says."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return parse_toml(path.read_text(encoding="utf-8"))
