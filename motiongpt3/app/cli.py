@@ -30,6 +30,7 @@ from motiongpt3.app.parser import (
     overview,
 )
 from motiongpt3.app.show import say_error
+from motiongpt3.app.skeletons import add_skeleton
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
 from motiongpt3.model.sampling import Sampler
 
@@ -142,6 +143,7 @@ def _add_making(parser: Parser) -> None:
         help="below 1 nearer to what is likeliest (default 1; 0.5 where motion is given)",
     )
     parser.add_argument("--sampler", choices=get_args(Sampler), help="default dpm++")
+    add_skeleton(parser)
     parser.add_argument(
         "--caption-back", action="store_true", help="let the model describe what it made"
     )
@@ -211,6 +213,7 @@ def _convert(group: Commands) -> None:
     parser = command(group, "convert", commands.convert, "convert walk.bvh walk.glb")
     parser.add_argument("source", metavar="IN", type=Path, help=f"a motion file: {READABLE}")
     parser.add_argument("out", metavar="OUT", type=Path, help=f"one of {WRITABLE}")
+    add_skeleton(parser)
 
 
 def _convert_checkpoint(group: Commands) -> None:

@@ -1,7 +1,6 @@
 """Motion files in and out, chosen by suffix. Pictures and videos are written by `render`."""
 
 from pathlib import Path
-from typing import Any
 
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import check_input
@@ -9,6 +8,8 @@ from motiongpt3.motion.motion import PICTURES, Motion
 
 READABLE = (".bvh", ".npz", ".npy")
 WRITABLE = (".bvh", ".glb", ".npz", ".npy")
+SKELETAL = (".bvh",)
+"""Kinds of file that hold a motion on any skeleton."""
 
 
 def check_readable(path: str | Path) -> None:
@@ -59,18 +60,20 @@ def read(path: str | Path) -> Motion:
             return arrays.read_npy(path)
 
 
-def write(motion: Motion, path: str | Path, **options: Any) -> None:
+def write(motion: Motion, path: str | Path, skeleton: str | Path | None = None) -> None:
     """Write a motion: .bvh, .glb, .npz or .npy. The file is complete or not there.
 
+    Args:
+        skeleton: write it on these bones (.bvh): "mixamo", "cmu", "smpl" or a BVH file.
+
     Raises:
-        InputError: for another suffix, or options, which only pictures have.
+        InputError: for another suffix, or a skeleton that cannot be had.
         ResourceError: when the place cannot be written.
     """
     check_writable(path)
-    if options:
-        raise InputError(
-            f"no option {', '.join(options)}", where=str(path), hint="only pictures have options"
-        )
+    if skeleton is not None:
+        _write_on(motion, path, skeleton)
+        return
     match Path(path).suffix.lower():
         case ".bvh":
             from motiongpt3.formats import bvh_write
@@ -90,6 +93,19 @@ def write(motion: Motion, path: str | Path, **options: Any) -> None:
             arrays.write_npy(motion, path)
         case _:
             raise _unknown(path, "written", WRITABLE + PICTURES)
+
+
+def _write_on(motion: Motion, path: str | Path, skeleton: str | Path) -> None:
+    """Write a motion on other bones."""
+    if Path(path).suffix.lower() not in SKELETAL:
+        raise InputError(
+            f"{Path(path).suffix} has no other skeleton",
+            where=str(path),
+            hint=f"use {', '.join(SKELETAL)}",
+        )
+    from motiongpt3.formats import bvh_write, retarget, target
+
+    bvh_write.write_rig(retarget.retarget(motion, target.load(skeleton)), path)
 
 
 def _unknown(path: str | Path, verb: str, suffixes: tuple[str, ...]) -> InputError:

@@ -17,7 +17,7 @@ from motiongpt3.motion.rotation import normalize
 from motiongpt3.motion.skeleton import Skeleton
 
 _X, _Y, _Z = np.eye(3)
-_LIMB, _TRUNK, _SMALL = 12, 18, 8
+_LIMB, _TRUNK, _SMALL = 12, 16, 8
 """Corners around limbs and feet, trunk and head, hands and balls."""
 _BAND = 0.055
 """Metres on either side of a knee or elbow over which the skin passes from bone to bone."""

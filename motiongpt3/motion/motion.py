@@ -146,7 +146,8 @@ class Motion:
     def write(self, path: str | Path, **options: Any) -> Path:
         """Write a motion file by suffix: .bvh .glb .npz .npy, or a picture: .mp4 .gif .png.
 
-        Options go to the writer of pictures (see `motiongpt3.render.video.write`).
+        Options go to the writer: of pictures (see `motiongpt3.render.video.write`), or of files,
+        which take a `skeleton` to put the motion on (see `motiongpt3.formats.write`).
 
         Raises:
             InputError: for an unknown suffix.
