@@ -6,8 +6,8 @@ from motiongpt3.errors import InputError
 from motiongpt3.formats.files import check_input
 from motiongpt3.motion.motion import PICTURES, Motion
 
-READABLE = (".bvh", ".npz", ".npy")
-WRITABLE = (".bvh", ".glb", ".npz", ".npy")
+READABLE = (".bvh", ".npz", ".npy", ".usd", ".usda", ".usdc", ".usdz")
+WRITABLE = (".bvh", ".glb", ".npz", ".npy", ".usd", ".usda", ".usdc", ".usdz")
 SKELETAL = (".bvh",)
 """Kinds of file that hold a motion on any skeleton."""
 
@@ -54,6 +54,10 @@ def read(path: str | Path) -> Motion:
             from motiongpt3.formats import arrays
 
             return arrays.read_npz(path)
+        case ".usd" | ".usda" | ".usdc" | ".usdz":
+            from motiongpt3.formats import usd_read
+
+            return usd_read.read(path)
         case _:
             from motiongpt3.formats import arrays
 
@@ -91,6 +95,10 @@ def write(motion: Motion, path: str | Path, skeleton: str | Path | None = None) 
             from motiongpt3.formats import arrays
 
             arrays.write_npy(motion, path)
+        case ".usd" | ".usda" | ".usdc" | ".usdz":
+            from motiongpt3.formats import usd
+
+            usd.write(motion, path)
         case _:
             raise _unknown(path, "written", WRITABLE + PICTURES)
 

@@ -1,10 +1,10 @@
 """A motion on the bones of another skeleton, and how much of it comes back.
 
 Every limb points where the motion's does; the target keeps its own lengths and rest pose. Turns
-about the bones are those of the motion's rigid fit, seen from its T-pose, to which the target is brought
-first. The bend of the spine is spread over however many joints the target has, and
-what has no counterpart (fingers, twist bones) follows its parent. The path is scaled by the length
-of the legs, and moved so that the foot which stands stays in its place on the floor.
+about the bones are those of the motion's rigid fit, seen from its T-pose, to which the target is
+brought first. The bend of the spine is spread over however many joints the target has, and what has
+no counterpart (fingers, twist bones) follows its parent. The path is scaled by the length of the
+legs, and moved so that the foot which stands stays in its place on the floor.
 
 T frames, J = 22 joints, N nodes of the target.
 """
