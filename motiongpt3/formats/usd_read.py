@@ -1,7 +1,7 @@
 """Reading USD: the first skeleton of a scene that is animated, as a rig.
 
-pxr (usd-core) parses, in native code; so files are small, complete in themselves (nothing they refer
-to is opened), and what pxr says about damage comes out as a typed error.
+pxr (usd-core) parses, in native code; so files are small, complete in themselves (nothing they
+refer to is opened), and what pxr says about damage comes out as a typed error.
 """
 
 import contextlib
@@ -74,13 +74,22 @@ def _read(path: str | Path) -> tuple[Rig, str]:
             )
         stage = pxr.Usd.Stage.Open(layer)
         rig = _skeleton(pxr, stage, str(path))
-    except (RuntimeError, UnicodeDecodeError) as error:  # pxr.Tf.ErrorException; names in bad text
-        reason = ascii(str(error).strip()[-120:])
-        raise InputError(f"cannot be read: {reason}", where=str(path)) from error
+    except np.linalg.LinAlgError as error:
+        raise InputError("a transform is no turn", where=str(path)) from error
+    except (RuntimeError, UnicodeDecodeError) as error:  # RuntimeError: pxr.Tf.ErrorException
+        raise InputError(f"cannot be read: {_reason(error)}", where=str(path)) from error
     finally:
         with contextlib.suppress(UnicodeDecodeError):
             quiet.TakeUncoalescedDiagnostics()
     return rig, str(dict(layer.customLayerData).get("creator", ""))
+
+
+def _reason(error: Exception) -> str:
+    """The end of what pxr says, if that is text at all."""
+    try:
+        return ascii(str(error).strip()[-120:])
+    except UnicodeDecodeError:
+        return "it holds text that is not UTF-8"
 
 
 def _skeleton(pxr: Any, stage: Any, path: str) -> Rig:
