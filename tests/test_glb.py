@@ -52,7 +52,7 @@ class Glb:
         """4x4 matrices of the joints in a frame of the animation, or as the file opens."""
         nodes = self.json["nodes"]
         places = [np.array(n.get("translation", [0.0, 0, 0])) for n in nodes]
-        turns = [np.array([0, 0, 0, 1.0]) for _ in nodes]
+        turns = [np.array(n.get("rotation", [0, 0, 0, 1.0])) for n in nodes]
         animation = self.json["animations"][0]
         for channel in animation["channels"] if frame is not None else []:
             sampler = animation["samplers"][channel["sampler"]]
@@ -82,6 +82,8 @@ class Glb:
         parts = {}
         for primitive in self.json["meshes"][0]["primitives"]:
             a = {k: self.array(v) for k, v in primitive["attributes"].items()}
+            assert self.json["accessors"][primitive["attributes"]["WEIGHTS_0"]]["normalized"]
+            a["WEIGHTS_0"] = a["WEIGHTS_0"] / 255
             np.testing.assert_allclose(a["WEIGHTS_0"].sum(1), 1, atol=1e-6)
             matrices = np.einsum("vk,vkij->vij", a["WEIGHTS_0"], joints[a["JOINTS_0"]])
             moved = np.einsum("vij,vj->vi", matrices[:, :3, :3], a["POSITION"])

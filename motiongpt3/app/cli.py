@@ -31,6 +31,7 @@ from motiongpt3.app.parser import (
     overview,
 )
 from motiongpt3.app.show import say_error
+from motiongpt3.app.skeletons import add_skeleton
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
 from motiongpt3.model.sampling import Sampler
 
@@ -140,6 +141,7 @@ def _add_making(parser: Parser) -> None:
         help="below 1 nearer to what is likeliest (default 1; 0.5 where motion is given)",
     )
     parser.add_argument("--sampler", choices=get_args(Sampler), help="default dpm++")
+    add_skeleton(parser)
     parser.add_argument(
         "--caption-back", action="store_true", help="let the model describe what it made"
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from motiongpt3.app import arguments, convert
 from motiongpt3.app.parser import Commands, Parser, command
+from motiongpt3.app.skeletons import add_skeleton
 
 READABLE = ".bvh .glb .gltf .usd .amc .c3d .npz .npy .csv"
 WRITABLE = ".bvh .glb .usd .amc .npz .smpl.npz .npy .csv .mp4 .gif .webp .png .svg .pdf"
@@ -39,6 +40,7 @@ def add_convert(group: Commands) -> None:
         help="SMPL's body models as .npz, for exact joints of AMASS (default: an average body, "
         "or the folder in MOTIONGPT3_SMPL)",
     )
+    add_skeleton(parser)
     add_clean(parser)
 
 

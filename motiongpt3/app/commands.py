@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import motiongpt3
-from motiongpt3.app import arguments, library
+from motiongpt3.app import arguments, library, skeletons
 from motiongpt3.app.show import doing, say, say_json, say_warning, working
 from motiongpt3.errors import InputError
 
@@ -24,6 +24,7 @@ def generate(options: Namespace) -> int:
         raise InputError("no TEXT", where="generate", hint="say what happens, or give --prompts")
     text = arguments.prompt(options.text)
     arguments.outputs(options.out, options.samples)
+    skeletons.check(options, options.out)
     sampling = arguments.sampling(options)
     model = _load(options)
     begun = time.perf_counter()
@@ -61,6 +62,7 @@ def predict(options: Namespace) -> int:
     """Continue a clip; its own frames stay as they are."""
     text = None if options.text is None else arguments.prompt(options.text)
     arguments.outputs(options.out)
+    skeletons.check(options, options.out)
     sampling = arguments.sampling(options)
     clip = read_clip(options.clip)
     model = _load(options)
@@ -74,6 +76,7 @@ def inbetween(options: Namespace) -> int:
     """Join two clips by a motion from one to the other."""
     text = None if options.text is None else arguments.prompt(options.text)
     arguments.outputs(options.out)
+    skeletons.check(options, options.out)
     sampling = arguments.sampling(options)
     start, end = read_clip(options.start), read_clip(options.end)
     model = _load(options)
@@ -150,13 +153,15 @@ def _load(options: Namespace) -> Any:
 
 def _deliver(options: Namespace, motions: Sequence["Motion"], model: Any, took: float) -> int:
     """Write every motion to every file asked for and say so."""
-    results = []
+    results: list[dict[str, Any]] = []
     for index, motion in enumerate(motions):
         paths = [arguments.numbered(path, index, len(motions)) for path in options.out]
+        back: dict[str, float] = {}
         for path in paths:
             with working(f"writing {path}"):
-                motion.write(path)
-        results.append({"files": [str(path) for path in paths], **facts(motion)})
+                back = skeletons.write(motion, path, options.skeleton) or back
+        files = {"files": [str(path) for path in paths]}
+        results.append({**files, **facts(motion), **round_trip(back)})
     if options.caption_back:
         with working("describing"):
             captions = model.caption(list(motions))
@@ -167,6 +172,8 @@ def _deliver(options: Namespace, motions: Sequence["Motion"], model: Any, took: 
         return 0
     for motion, result in zip(motions, results, strict=True):
         say(f"{'  '.join(result['files'])}  {size(motion)}")
+        if "round_trip" in result:
+            say(skeletons.words(result["round_trip"]))
         if "caption" in result:
             say(f"the model sees: {result['caption']}")
     say(f"made in {took:.2f} s")
@@ -181,6 +188,11 @@ def facts(motion: "Motion") -> dict[str, Any]:
         "seconds": round(motion.seconds, 3),
         "provenance": {key: _plain(value) for key, value in motion.provenance.items()},
     }
+
+
+def round_trip(fidelity: dict[str, float]) -> dict[str, Any]:
+    """What came back of a motion on other bones, where it was put on any."""
+    return {"round_trip": fidelity} if fidelity else {}
 
 
 def _plain(value: Any) -> Any:

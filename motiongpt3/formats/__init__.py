@@ -115,11 +115,14 @@ def write(motion: Motion, path: str | Path, **options: Any) -> None:
     suffix = Path(path).suffix.lower()
     options = {name: value for name, value in options.items() if value is not None}
     _check_options(options, ("skeleton",) if suffix in SKELETAL else (), path)
+    if options:
+        _write_on(motion, path, **options)
+        return
     match suffix:
         case ".bvh":
             from motiongpt3.formats import bvh_write
 
-            bvh_write.write(motion, path, **options)
+            bvh_write.write(motion, path)
         case ".amc":
             from motiongpt3.formats import amc_write
 
@@ -138,6 +141,13 @@ def write(motion: Motion, path: str | Path, **options: Any) -> None:
             table.write(motion, path)
         case _:
             _write_arrays(motion, path)
+
+
+def _write_on(motion: Motion, path: str | Path, skeleton: str | Path) -> None:
+    """Write a motion on other bones."""
+    from motiongpt3.formats import bvh_write, retarget, target
+
+    bvh_write.write_rig(retarget.retarget(motion, target.load(skeleton)), path)
 
 
 def _write_arrays(motion: Motion, path: str | Path) -> None:

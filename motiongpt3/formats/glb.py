@@ -1,6 +1,8 @@
-"""Writing GLB, the binary form of glTF 2.0: an animated skeleton with a simple visible body.
+"""Writing GLB, the binary form of glTF 2.0: an animated skeleton with a mannequin around it.
 
-Metres, Y up, seconds. Opens in Blender, Windows and macOS viewers, game engines and browsers.
+Metres, Y up, seconds; as it opens, the mannequin stands on the floor with arms out. The animation
+says in its extras in which frames each foot stands ({"contacts": {"left": [[first, last], ...]}}).
+Opens in Blender, Windows and macOS viewers, game engines and browsers.
 """
 
 from dataclasses import dataclass, field
@@ -8,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from motiongpt3.formats import body
+from motiongpt3.formats import body, stance
 from motiongpt3.formats.files import atomic_write
-from motiongpt3.formats.units import stature
-from motiongpt3.motion import kinematics
+from motiongpt3.motion import kinematics, rotation
 from motiongpt3.motion.motion import Motion
 
 _KINDS = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 _FLOAT, _UINT16, _UINT8 = 5126, 5123, 5121
 _VERTICES, _INDICES = 34962, 34963
 _TYPES = {_FLOAT: np.float32, _UINT16: np.uint16, _UINT8: np.uint8}
+_WHOLE = 255
+"""A weight of one, in a byte."""
 
 
 @dataclass
@@ -29,8 +33,17 @@ class _Data:
     views: list[Any] = field(default_factory=list)
     accessors: list[Any] = field(default_factory=list)
 
-    def add(self, values: np.ndarray, component: int = _FLOAT, target: int | None = None) -> int:
-        """Store an array (n, width), 4-byte aligned, and return its accessor's index."""
+    def add(
+        self,
+        values: np.ndarray,
+        component: int = _FLOAT,
+        target: int | None = None,
+        normalized: bool = False,
+    ) -> int:
+        """Store an array (n, width), 4-byte aligned, and return its accessor's index.
+
+        `normalized`: whole numbers stand for 0 to 1.
+        """
         import pygltflib as gltf
 
         array = np.ascontiguousarray(values, _TYPES[component])
@@ -44,6 +57,7 @@ class _Data:
             gltf.Accessor(
                 bufferView=len(self.views) - 1,
                 componentType=component,
+                normalized=normalized,
                 count=len(array),
                 type=_KINDS[array.shape[1]],
                 min=array.min(axis=0).tolist(),
@@ -71,29 +85,25 @@ def _build(motion: Motion) -> Any:
     import pygltflib as gltf
 
     fit = kinematics.fit(motion.joints, motion.skeleton)
-    scale = motion.skeleton.metres
-    rest = _rest(fit) * scale
+    stand = stance.of(fit, motion.fps)
     data = _Data()
     names = motion.skeleton.joints
-    inverse = np.tile(np.eye(4), (len(names), 1, 1))
-    inverse[:, 3, :3] = -rest  # glTF stores matrices column by column
     skin = gltf.Skin(
         name="skeleton",
-        inverseBindMatrices=data.add(inverse.reshape(-1, 16)),
+        inverseBindMatrices=data.add(_inverse_binds(stand).reshape(-1, 16)),
         joints=list(range(len(names))),
         skeleton=0,
     )
-    height = stature(motion.joints, motion.skeleton) * scale
-    mesh = _mesh(body.build(rest, motion.skeleton, height), data)
+    meshes = body.build(stand.joints, motion.skeleton, stand.height, stand.drop)
     scene = gltf.GLTF2(
         asset=gltf.Asset(version="2.0", generator="motiongpt3"),
         scene=0,
         scenes=[gltf.Scene(name="motion", nodes=[0, len(names)])],
-        nodes=[*_joint_nodes(fit, rest, scale), gltf.Node(name="body", mesh=0, skin=0)],
+        nodes=[*_joint_nodes(fit, stand), gltf.Node(name="body", mesh=0, skin=0)],
         skins=[skin],
-        meshes=[mesh],
+        meshes=[_mesh(meshes, data)],
         materials=[_material(colour) for colour in body.COLOURS],
-        animations=[_animation(fit, motion, scale, data)],
+        animations=[_animation(fit, motion, data)],
         bufferViews=data.views,
         accessors=data.accessors,
     )
@@ -102,24 +112,25 @@ def _build(motion: Motion) -> Any:
     return scene
 
 
-def _rest(fit: kinematics.RigidFit) -> np.ndarray:
-    """Joint positions of the rest pose (J, 3), standing on the ground at the origin."""
-    still = np.zeros((1, len(fit.offsets), 4))
-    still[..., 0] = 1
-    rest = kinematics.forward(still, np.zeros((1, 3)), fit.offsets, fit.skeleton)[0]
-    return rest - [0, rest[:, 1].min(), 0]
+def _inverse_binds(stand: stance.Stance) -> Float[np.ndarray, "J 4 4"]:
+    """From the world to each joint in the stance; glTF stores matrices column by column."""
+    matrices = np.tile(np.eye(4), (len(stand.joints), 1, 1))
+    back = rotation.conjugate(stand.rotations)
+    matrices[:, :3, :3] = rotation.to_matrix(stand.rotations)  # the transpose of the inverse
+    matrices[:, 3, :3] = -rotation.rotate(back, stand.joints)
+    return matrices
 
 
-def _joint_nodes(fit: kinematics.RigidFit, rest: np.ndarray, scale: float) -> list[Any]:
+def _joint_nodes(fit: kinematics.RigidFit, stand: stance.Stance) -> list[Any]:
     import pygltflib as gltf
 
-    places = fit.offsets * scale
-    places[0] = rest[0]
+    places = fit.offsets * fit.skeleton.metres
+    places[0] = stand.joints[0]
+    turns = np.roll(stand.local, -1, axis=-1)
+    rows = zip(fit.skeleton.joints, places, turns, fit.skeleton.children, strict=True)
     return [
-        gltf.Node(name=name, translation=place.tolist(), children=list(children))
-        for name, place, children in zip(
-            fit.skeleton.joints, places, fit.skeleton.children, strict=True
-        )
+        gltf.Node(name=name, translation=place.tolist(), rotation=turn.tolist(), children=[*below])
+        for name, place, turn, below in rows
     ]
 
 
@@ -130,11 +141,14 @@ def _mesh(parts: list[body.Mesh], data: _Data) -> Any:
     primitives = []
     for material, part in enumerate(parts):
         spare = np.zeros_like(part.joints)
+        first = np.round(part.weights[:, :1] * _WHOLE)
+        weights = np.hstack([first, _WHOLE - first])
+        joints = np.where(weights > 0, part.joints, 0)  # glTF wants unused joints to be 0
         attributes = gltf.Attributes(
             POSITION=data.add(part.positions, target=_VERTICES),
             NORMAL=data.add(part.normals, target=_VERTICES),
-            JOINTS_0=data.add(np.hstack([part.joints, spare]), _UINT8, _VERTICES),
-            WEIGHTS_0=data.add(np.hstack([part.weights, spare]), target=_VERTICES),
+            JOINTS_0=data.add(np.hstack([joints, spare]), _UINT8, _VERTICES),
+            WEIGHTS_0=data.add(np.hstack([weights, spare]), _UINT8, _VERTICES, normalized=True),
         )
         indices = data.add(part.triangles.reshape(-1), _UINT16, _INDICES)
         primitives.append(gltf.Primitive(attributes=attributes, indices=indices, material=material))
@@ -153,8 +167,8 @@ def _material(colour: str) -> Any:
     )
 
 
-def _animation(fit: kinematics.RigidFit, motion: Motion, scale: float, data: _Data) -> Any:
-    """Rotations of every joint that carries a bone, and the path of the root."""
+def _animation(fit: kinematics.RigidFit, motion: Motion, data: _Data) -> Any:
+    """Rotations of every joint that carries a bone, the path of the root, and when feet stand."""
     import pygltflib as gltf
 
     times = data.add(np.arange(len(motion)) / motion.fps)
@@ -166,9 +180,21 @@ def _animation(fit: kinematics.RigidFit, motion: Motion, scale: float, data: _Da
         target = gltf.AnimationChannelTarget(node=joint, path=what)
         channels.append(gltf.AnimationChannel(sampler=len(samplers) - 1, target=target))
 
-    animate(0, "translation", fit.root * scale)
+    animate(0, "translation", fit.root * motion.skeleton.metres)
     for joint, children in enumerate(fit.skeleton.children):
         if children:
             animate(joint, "rotation", np.roll(fit.rotations[:, joint], -1, axis=-1))
     name = motion.caption[:100] or "motion"
-    return gltf.Animation(name=name, samplers=samplers, channels=channels)
+    return gltf.Animation(
+        name=name, samplers=samplers, channels=channels, extras={"contacts": _stands(fit, motion)}
+    )
+
+
+def _stands(fit: kinematics.RigidFit, motion: Motion) -> dict[str, list[list[int]]]:
+    """First and last frame of every stand of each foot."""
+    stands = {}
+    feet = stance.contacts(fit.joints * motion.skeleton.metres, motion.skeleton, motion.fps)
+    for side, standing in zip(("left", "right"), feet, strict=True):
+        edges = np.flatnonzero(np.diff(np.r_[0, standing.astype(int), 0]))
+        stands[side] = [[int(a), int(b) - 1] for a, b in edges.reshape(-1, 2)]
+    return stands

@@ -1,7 +1,7 @@
 """From any skeleton to the 22 joints of HumanML3D, in metres with Y up.
 
 `matching` says which node stands for which joint, `trunk` places those that files rarely hold, and
-`figure` finds unit and axes. What was decided is kept in the motion's provenance.
+`orientation` finds unit and axes. What was decided is kept in the motion's provenance.
 """
 
 from typing import Any

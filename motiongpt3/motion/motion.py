@@ -142,10 +142,10 @@ class Motion:
 
     @staticmethod
     def read(path: str | Path, **options: Any) -> "Motion":
-        """Read a motion file: .bvh .amc .npz .npy.
+        """Read a motion file of any kind in `motiongpt3.formats.READABLE`.
 
-        Options say what a file does not (see `motiongpt3.formats.read`): `asf` and `fps` of an
-        .amc, `body_model` of an .npz of SMPL poses.
+        Options say what a file does not (see `motiongpt3.formats.read`): `joints`, a map file for
+        a skeleton, `asf` and `fps` of an .amc, `body_model` of an .npz of SMPL's poses.
 
         Raises:
             InputError: when the file is missing, damaged or not a motion.
@@ -155,11 +155,11 @@ class Motion:
         return formats.read(Path(path), **options)
 
     def write(self, path: str | Path, **options: Any) -> Path:
-        """Write a motion file by suffix, .bvh .amc .glb .npz .smpl.npz .npy, or a picture, .mp4
-        .gif .png.
+        """Write a motion file of any kind in `motiongpt3.formats.WRITABLE`, or a picture.
 
         An .amc gets its .asf beside it, `.smpl.npz` is the layout of AMASS. Options go to the
-        writer of pictures (see `motiongpt3.render.video.write`).
+        writer: of pictures (see `motiongpt3.render.video.write`), or of files, which take a
+        `skeleton` to put the motion on (see `motiongpt3.formats.write`).
 
         Raises:
             InputError: for an unknown suffix.
