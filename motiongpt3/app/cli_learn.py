@@ -18,15 +18,50 @@ def add_data(group: Commands) -> None:
     )
     data.set_defaults(run=lambda options: overview(data))
     inner = data.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    parser = command(inner, "prepare", learn.prepare, "data prepare captures/ -o prepared/")
+    example = "data prepare captures/ --captions captions.csv -o prepared/"
+    parser = command(inner, "prepare", learn.prepare, example)
     parser.add_argument(
         "sources",
         metavar="SRC",
         nargs="*",
         type=Path,
-        help="folders like motion5h, HumanML3D or KIT-ML (default: those of MOTIONGPT3_DATA)",
+        help="folders of motion files with captions, or like motion5h, HumanML3D or KIT-ML "
+        "(default: those of MOTIONGPT3_DATA)",
     )
     parser.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="a folder")
+    add_captions(parser)
+    parser.add_argument(
+        "--split",
+        metavar="A/B/C",
+        default="80/10/10",
+        help="shares of train, val and test where no split is given (default 80/10/10); subjects "
+        "and files stay whole",
+    )
+    parser.add_argument(
+        "--mirror",
+        choices=("half", "never"),
+        default="half",
+        help="half: training shows clips mirrored half of the time, with left and right exchanged "
+        "in their words; never: for what only one side does (default half)",
+    )
+    parser.add_argument(
+        "--max-reject",
+        metavar="SHARE",
+        type=number("--max-reject", 0, 1),
+        default=0.2,
+        help="share of the motion files that may be unusable (default 0.2)",
+    )
+
+
+def add_captions(parser: Parser) -> None:
+    """Where captions of motion files stand."""
+    parser.add_argument(
+        "--captions",
+        metavar="CSV",
+        type=Path,
+        help="a table with columns file, caption and, if you like, start, end (seconds), subject, "
+        "label, split (default: captions.csv in the folder, or a .txt beside each clip)",
+    )
 
 
 def add_train(group: Commands) -> None:
