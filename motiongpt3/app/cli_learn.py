@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from motiongpt3.app import learn, report
+from motiongpt3.app import check, learn, report
 from motiongpt3.app.arguments import number
 from motiongpt3.app.parser import Commands, Parser, command, overview
 
 
 def add_data(group: Commands) -> None:
-    """`data prepare`."""
+    """`data prepare` and `data check`."""
     data = group.add_parser(
         "data",
         help="Data to train on.",
@@ -51,6 +51,25 @@ def add_data(group: Commands) -> None:
         default=0.2,
         help="share of the motion files that may be unusable (default 0.2)",
     )
+    _add_check(inner)
+
+
+def _add_check(inner: Commands) -> None:
+    """`data check`."""
+    example = "data check captures/ --report check.html --fix -o mended/"
+    parser = command(inner, "check", check.check, example)
+    parser.add_argument(
+        "folder",
+        metavar="DIR",
+        type=Path,
+        help="motion files with captions, a processed set, or like motion5h or HumanML3D",
+    )
+    add_captions(parser)
+    parser.add_argument("--report", metavar="HTML", type=Path, help="write a page with pictures")
+    parser.add_argument(
+        "--fix", action="store_true", help="put right what is safe, in a new folder (-o)"
+    )
+    parser.add_argument("-o", "--out", metavar="DIR", type=Path, help="the new folder of --fix")
 
 
 def add_captions(parser: Parser) -> None:
