@@ -122,16 +122,14 @@ def _floor(notes: Notes, joints: Joints) -> None:
     first, last = _longest(height < low)
     if (last - first) / notes.fps >= low_for:
         far, part = float(height[first:last].min()), _mask(len(joints), first, last)
-        what = (
-            f"up to {-far:.2f} m below where the feet stand, for {(last - first) / notes.fps:.1f} s"
-        )
+        seconds = (last - first) / notes.fps
+        what = f"up to {-far:.2f} m below where the feet stand, for {seconds:.1f} s"
         notes.add(("warning", "below-floor"), what, "put it on the floor", (far, low), part)
     first, last = _longest(height > high)
     if (last - first) / notes.fps >= high_for:
         far, part = float(height[first:last].max()), _mask(len(joints), first, last)
-        what = (
-            f"up to {far:.2f} m above where the feet stand, for {(last - first) / notes.fps:.1f} s"
-        )
+        seconds = (last - first) / notes.fps
+        what = f"up to {far:.2f} m above where the feet stand, for {seconds:.1f} s"
         notes.add(("warning", "floating"), what, "put it on the floor", (far, high), part)
 
 

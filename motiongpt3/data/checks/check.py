@@ -30,6 +30,8 @@ _LEAST = 10
 _PICTURED = 60
 """Clips that are kept for pictures."""
 
+_KEEP = "keep one of them"
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -154,15 +156,13 @@ class _Check:
         """Clips that are one motion; in two splits they are a leak."""
         for pair in twins:
             first, second = self.seen[pair.first], self.seen[pair.second]
-            away = first.split and second.split and first.split != second.split
-            what = f"{pair.how} {'as ' if pair.how == 'the same' else 'of '}{first.id}"
-            if away:
-                yield Finding(second.id, "leak", "error",
-                              f"is in {second.split}, but in {first.split} is the same motion: {what}",
-                              "keep one of them", figure=pair.distance)  # fmt: skip
+            what = f"{pair.how} {'as' if pair.how == 'the same' else 'of'} {first.id}"
+            if first.split and second.split and first.split != second.split:
+                what = f"is in {second.split}, in {first.split} is the same motion: {what}"
+                yield Finding(second.id, "leak", "error", what, _KEEP, figure=pair.distance)
             else:
-                yield Finding(second.id, "duplicate", "warning", f"the same motion: {what}",
-                              "keep one of them", figure=pair.distance)  # fmt: skip
+                what = f"the same motion: {what}"
+                yield Finding(second.id, "duplicate", "warning", what, _KEEP, figure=pair.distance)
 
     def leaks(self) -> Iterator[Finding]:
         """Subjects and recordings in more than one split."""

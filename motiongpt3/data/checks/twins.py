@@ -42,7 +42,7 @@ class Twins:
 
     Attributes:
         first, second: numbers of the clips.
-        how: "the same", "mirrored", "part of", "at another tempo".
+        how: "the same", "mirrored", "a part", "another tempo".
         distance: metres, root mean square over distances and frames.
     """
 
@@ -104,10 +104,10 @@ def find_twins(
 
 def _how(mirrored: bool, tempo: float, common: float) -> str:
     if tempo != 1.0:
-        return "at another tempo"
+        return "another tempo"
     if mirrored:
         return "mirrored"
-    return "the same" if common >= 0.95 else "part of the other"
+    return "the same" if common >= 0.95 else "a part"
 
 
 def _compared(

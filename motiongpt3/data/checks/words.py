@@ -100,7 +100,7 @@ class Measured:
     turn: float
     metres: float
     ahead: float
-    moved: Mapping[tuple[str, str], float]
+    moved: Mapping[tuple[Side, str], float]
 
     @staticmethod
     def of(joints: Joints) -> "Measured":
@@ -113,10 +113,10 @@ class Measured:
 
 def compare(clip: str, caption: str, seen: Measured) -> Iterator[Finding]:
     """What a caption says that the motion contradicts."""
-    side = side_of(caption)
+    side = next((one for one in SIDES if side_of(caption) == one), None)
     several = _BOTH.search(caption) is not None
     limbs = {(s.lower(), part.lower() in _HANDS) for s, part in _SIDED.findall(caption)}
-    if side in _OTHER and len(limbs) == 1 and not several:
+    if side and len(limbs) == 1 and not several:
         joint = "wrist" if limbs.pop()[1] else "ankle"
         mine, its = seen.moved[side, joint], seen.moved[_OTHER[side], joint]
         if mine < _STILL and its > max(_BUSY, _TIMES * mine):
@@ -124,7 +124,7 @@ def compare(clip: str, caption: str, seen: Measured) -> Iterator[Finding]:
                 f"says {side}; that {joint} moves {mine:.1f} m, the {_OTHER[side]} one {its:.1f} m"
             )
             yield _finding(clip, "caption-side", message, _MIRROR, caption, (mine, _STILL))
-    if side in _OTHER and not several and _TURN.search(caption):
+    if side and not several and _TURN.search(caption):
         angle = seen.turn if side == "left" else -seen.turn
         if angle < -_TURNED:
             message = f"says {side}, turns {-angle:.0f} degrees the other way"
@@ -140,7 +140,7 @@ def compare(clip: str, caption: str, seen: Measured) -> Iterator[Finding]:
         yield _finding(clip, "caption-direction", message, fix, caption, limits)
 
 
-_OTHER: Mapping[str | None, Side] = {"left": "right", "right": "left"}
+_OTHER: Mapping[Side, Side] = {"left": "right", "right": "left"}
 _MIRROR = "exchange left and right in the caption, or mirror the motion"
 
 
