@@ -24,10 +24,10 @@ _TYPICAL = 1.5
 """`stature` of an adult, metres."""
 _ARMS = ("collar", "shoulder", "elbow", "wrist")
 LOW = re.compile(
-    r"\b(?:l(?:ie|ies|ying|ay|ays)|crawl|ground|floor|bell(?:y|ies)|roll|push-?ups?|plank|sleep"
-    r"|knees?|kneel|four|cartwheel|flip|hand ?stand|on the hands|fall|sit|seat|stool|chair|bench"
-    r"|climb|stair|step|ladder|platform|bar|hang|swing|jump|uneven|swim|break ?dance|somersault"
-    r"|pull-?up)",
+    r"\b(?:lies?|lying|lays?|laying|(?:crawl|kneel|roll|plank|sleep|cartwheel|climb|swim|somersault"
+    r"|push-?up|pull-?up|sit-?up|break ?danc)\w*|ground|floor|belly|knees|fours|flips?|flipping"
+    r"|hand ?stands?|on (?:the|his|her|their) hands|falls?|falling|sits?|sitting|seat\w*|stools?"
+    r"|chairs?|bench|stairs?|ladder|platform|bars?|hanging on|swings? (?:on|from)|uneven)\b",
     re.IGNORECASE,
 )
 """Words of captions that say why somebody is not upright, or not on the floor."""

@@ -37,7 +37,7 @@ _BACKWARDS = re.compile(
 )
 _HANDS = frozenset(("hand", "arm", "wrist", "elbow", "fist"))
 
-_STILL, _BUSY, _TIMES = 0.3, 1.0, 4.0
+_STILL, _BUSY, _TIMES = 0.7, 1.0, 5.0
 """Metres that the limb that is named, and the other one, are moved against the trunk, and how many
 times as far the other one is."""
 _TURNED = 40.0
