@@ -1,4 +1,4 @@
-"""The data doctor: every planted fault is found on the right clip, and clean clips are left alone."""
+"""The data doctor: every planted fault is found on the right clip, clean clips are left alone."""
 
 import csv
 import json
