@@ -5,8 +5,8 @@ files beside them (`captions`). A file that cannot be used is left out and named
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from motiongpt3.data.account import Account, LeftOut
@@ -21,6 +21,7 @@ from motiongpt3.motion.motion import Motion
 _SLACK = 0.1
 """Seconds by which a caption's part may reach beyond the end of the clip."""
 USUAL_SHARES: Shares = (0.8, 0.1, 0.1)
+Told = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -90,31 +91,37 @@ class OwnFolder:
             return Own(tuple(_with_text(name, path) for name, path in named.items()))
         return _matched(named, read_table(table))
 
-    def clips(self, limits: tuple[int, int]) -> Iterator[Clip]:
+    def clips(self, limits: tuple[int, int], tell: Told = lambda done, of: None) -> list[Clip]:
         """Every usable clip, at its skeleton's frame rate; `account` is filled in.
 
         Args:
             limits: fewest and most frames of a clip.
+            tell: called with the files read and all of them.
 
         Raises:
             InputError: as `find`, and when a subject or file is said to be in two splits.
         """
         own, account = self.find(), self.account
-        split = _splits(own.entries, self.shares)
+        told = _told_splits(own.entries)
         account.found = len(own.entries)
         for said in own.missing:
             account.left_out.append(LeftOut(said.where, "caption without a motion", part=True))
         stems = Counter(entry.name.rpartition(".")[0] for entry in own.entries)
-        for entry in own.entries:
+        made: dict[str, list[Clip]] = {}
+        for done, entry in enumerate(own.entries, 1):
             stem = entry.name.rpartition(".")[0]
-            identity = stem if stems[stem] == 1 else entry.name
-            made = list(self._of(entry, identity, split[entry.group], limits))
-            account.kept += bool(made)
-            yield from made
+            clips = list(self._of(entry, stem if stems[stem] == 1 else entry.name, limits))
+            account.kept += bool(clips)
+            if clips:
+                made.setdefault(entry.group, []).extend(clips)
+            tell(done, len(own.entries))
+        free = {group: len(clips) for group, clips in made.items() if group not in told}
+        split = {**(assign(free, self.shares) if free else {}), **told}
+        return [
+            replace(clip, split=split[group]) for group, clips in made.items() for clip in clips
+        ]
 
-    def _of(
-        self, entry: Entry, identity: str, split: str, limits: tuple[int, int]
-    ) -> Iterator[Clip]:
+    def _of(self, entry: Entry, identity: str, limits: tuple[int, int]) -> Iterator[Clip]:
         account = self.account
         if entry.problem:
             account.left_out.append(LeftOut(entry.name, "captions cannot be read", entry.problem))
@@ -147,7 +154,7 @@ class OwnFolder:
             joints = motion.joints[first:last]
             for n, (a, b) in enumerate(cuts(joints, motion.fps, limits, inside if whole else ())):
                 part = f"{name}#{n}" if n else name
-                yield Clip(part, self.name, split, joints[a:b], motion.fps, words, label)
+                yield Clip(part, self.name, "", joints[a:b], motion.fps, words, label)
 
 
 def motion_files(folder: Path) -> list[Path]:
@@ -186,8 +193,8 @@ def _matched(named: dict[str, Path], table: dict[str, list[Said]]) -> Own:
     return Own(tuple(Entry(n, p, tuple(said[n])) for n, p in named.items()), tuple(missing))
 
 
-def _splits(entries: Sequence[Entry], shares: Shares) -> dict[str, str]:
-    """The split of every group: the one that is said, or else by hash."""
+def _told_splits(entries: Sequence[Entry]) -> dict[str, str]:
+    """The split of every group of which the table says one."""
     told: dict[str, Said] = {}
     for entry in entries:
         for said in entry.said:
@@ -197,12 +204,7 @@ def _splits(entries: Sequence[Entry], shares: Shares) -> dict[str, str]:
                     where=said.where,
                     hint="a subject and a file belong to one split",
                 )
-    free = Counter(entry.group for entry in entries if entry.said and entry.group not in told)
-    return {
-        **dict.fromkeys((entry.group for entry in entries), "train"),
-        **(assign(free, shares) if free else {}),
-        **{group: said.split for group, said in told.items()},
-    }
+    return {group: said.split for group, said in told.items()}
 
 
 def _spans(

@@ -13,7 +13,7 @@ A processed set is a folder:
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.data.account import Account
 from motiongpt3.data.own import OwnFolder
 from motiongpt3.data.sources import SPLITS, Clip, published_statistics, read_clips
 from motiongpt3.errors import InputError
@@ -142,7 +141,7 @@ def _gather(
 ) -> _Gathered:
     found, first = _Gathered(), 0
     for source in sources:
-        for clip in _clips(source, config):
+        for clip in _clips(source, config, progress):
             found.published.add(clip.features is not None)
             for part, features in _parts(clip, config, found.rejected):
                 if found.rows and features.shape[1] != found.rows[0].shape[1]:
@@ -154,16 +153,18 @@ def _gather(
                 found.records.append(_record(clip, part, first, len(features)))
                 found.rows.append(features)
                 first += len(features)
-            account = source.account if isinstance(source, OwnFolder) else Account()
-            progress(source.name, account.kept + sum(account.rejected.values()), account.found)
+            if isinstance(source, Path):
+                progress(source.name, len(found.records), 0)
     if not found.records:
         why = [s.account.first_reasons for s in sources if isinstance(s, OwnFolder)]
         raise InputError("no usable clips", where=_names(sources), hint="; ".join(why))
     return found
 
 
-def _clips(source: Path | OwnFolder, config: PrepareConfig) -> Iterator[Clip]:
-    return source.clips(config.limits()) if isinstance(source, OwnFolder) else read_clips(source)
+def _clips(source: Path | OwnFolder, config: PrepareConfig, progress: Progress) -> Iterable[Clip]:
+    if isinstance(source, Path):
+        return read_clips(source)
+    return source.clips(config.limits(), lambda done, of: progress(source.name, done, of))
 
 
 def _names(sources: Sequence[Path | OwnFolder]) -> str:

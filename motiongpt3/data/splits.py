@@ -1,14 +1,17 @@
 """Which clips train, and which are held out: whole subjects and whole files, never parts of them.
 
-A group goes to a split by a hash of its name alone, so that adding clips moves no other clip.
+A group goes to a split by a hash of its name alone, so that adding clips moves no other clip; of
+fewer groups than a hash spreads evenly, those of the highest hashes are held out.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from motiongpt3.data.sources import SPLITS
 from motiongpt3.errors import InputError
 
+_EVEN = 30
+"""Groups from which on a hash spreads them well enough."""
 Shares = tuple[float, float, float]
 """Of train, val and test."""
 
@@ -41,6 +44,8 @@ def assign(groups: Mapping[str, int], shares: Shares) -> dict[str, str]:
         groups: clips of each group.
     """
     found = {name: _by_hash(name, shares) for name in sorted(groups)}
+    if len(groups) < _EVEN:
+        found = _by_rank(sorted(groups, key=_place), shares)
     order = sorted(groups, key=lambda name: (groups[name], _place(name)))
     if "train" not in found.values():
         found[order[-1]] = "train"
@@ -49,6 +54,14 @@ def assign(groups: Mapping[str, int], shares: Shares) -> dict[str, str]:
         if share > 0 and split not in found.values() and len(train) > 1:
             found[train[0]] = split
     return found
+
+
+def _by_rank(names: Sequence[str], shares: Shares) -> dict[str, str]:
+    """Splits of as many groups as their shares ask for, the first of them train."""
+    held = [max(1, round(share * len(names))) if share else 0 for share in shares[1:]]
+    train = max(1, len(names) - sum(held))
+    splits = ["train"] * train + ["val"] * held[0] + ["test"] * held[1]
+    return dict(zip(names, splits, strict=False))
 
 
 def _by_hash(name: str, shares: Shares) -> str:

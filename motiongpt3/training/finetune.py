@@ -11,7 +11,7 @@ _TOGETHER = NANO.stages[-1]
 FINETUNE = replace(
     NANO,
     name="finetune",
-    replay=Replay(),
+    replay=Replay(motions=480),
     stages=(
         replace(
             _TOGETHER,

@@ -47,8 +47,8 @@ class LanguageRecipe:
 class Replay:
     """Motions of its own that a model learns again, so that it keeps what it can do."""
 
-    motions: int = 480
-    """How many it is asked for."""
+    motions: int = 0
+    """How many it is asked for; 0: there is nothing to keep."""
     share: float = 0.5
     """Their part in what is drawn."""
 
@@ -73,7 +73,7 @@ class Recipe:
     precision: Precision = "auto"
     plants_feet: bool = True
     """Whether made motions touch the floor and standing feet stay in place (`motion.feet`)."""
-    replay: Replay | None = None
+    replay: Replay = field(default_factory=Replay)
     """For a run that goes on from a model with clips it was not made from (`training.replay`)."""
     licence: str = ""
     """Licence of the weights, which follows from the data."""

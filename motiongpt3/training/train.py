@@ -110,13 +110,13 @@ def train(
             stack.enter_context(held(out))
             begin_run(out, described, upkeep.resume, upkeep.allow, watch.warn)
 
-        if recipe.replay and (start is None or start.codec_only):
+        if recipe.replay.motions and (start is None or start.codec_only):
             hint = "it needs a model to go on from: --from shipped"
             raise InputError("keeps what a model can do", where=recipe.name, hint=hint)
         engine.first_does(begin)
         if upkeep.resume and not upkeep.allow and (out / "model" / "manifest.json").is_file():
             return out / "model"  # of these very values: `begin` has compared them
-        if recipe.replay and start:
+        if recipe.replay.motions and start:
             text = _replayed(recipe, start, (data, out / "set"), engine, watch)
         run = Run(recipe, text, out, watch, upkeep, engine)
         return _trained(run, start)
@@ -126,7 +126,6 @@ def _replayed(
     recipe: Recipe, start: Start, folders: tuple[Path, Path], engine: Engine, watch: Watch
 ) -> MotionText:
     """The set's clips beside motions of the model's own making; one process makes them."""
-    assert recipe.replay
     asked = recipe.replay.motions, recipe.seed
 
     def tell(done: int, of: int) -> None:
@@ -227,7 +226,7 @@ def train_stage(
     """One stage of the language model."""
     language, number = numbered
     weights = run.data.weights(language.balance, language.rare)
-    if run.recipe.replay:
+    if run.recipe.replay.motions:
         weights = balanced(run.data, weights, run.recipe.replay.share)
     order = run.order(language.schedule.batch, weights, number)
     torch.manual_seed(run.recipe.seed * 100 + number)
