@@ -2,12 +2,17 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import walk, wave
+from clips import unchecked, walk, wave
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
+from own_data import write_stranger
+
+import motiongpt3
 from motiongpt3.app import cli
 from motiongpt3.data.captions import read_beside, read_table
 from motiongpt3.data.dataset import MotionText, verify
@@ -16,30 +21,9 @@ from motiongpt3.data.prepare import PrepareConfig, prepare
 from motiongpt3.data.splits import assign, parse_shares
 from motiongpt3.errors import InputError
 from motiongpt3.motion.calm import cuts
-from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import HUMANML3D
+from motiongpt3.training.replay import PREFIX, balanced
 from motiongpt3.training.turns import TurnMaker, Wording
-
-MIXAMO = {
-    "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck",
-    "head": "Head", "collar": "Shoulder", "shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand",
-    "hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "ToeBase",
-}  # fmt: skip
-
-
-def stranger(motion: Motion, path: Path) -> Path:
-    """A BVH file with the joint names of another tool, so that it is mapped and not our own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    motion.write(path)
-    lines = path.read_text().split("\n")
-    for at, line in enumerate(lines):
-        word, _, name = line.strip().partition(" ")
-        if word in ("ROOT", "JOINT"):
-            side, _, part = name.partition("_")
-            new = side.title() + MIXAMO[part] if part else MIXAMO[name]
-            lines[at] = line.replace(name, f"mixamorig:{new}")
-    path.write_text("\n".join(lines))
-    return path
 
 
 @pytest.fixture
@@ -60,7 +44,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name = f"day{n % 2}/clip{n:02d}.{suffix}"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if n % 4 == 3:
-            stranger(motion.resample(30), folder / name)
+            write_stranger(motion.resample(30), folder / name)
         else:
             motion.write(folder / name)
         said = "a person walks ahead" if n % 3 else f'someone waves the ""{side}"" hand'
@@ -105,7 +89,8 @@ def test_no_subject_and_no_file_is_in_two_splits(mine: Path, tmp_path: Path) -> 
 def test_another_skeletons_motion_is_the_same_motion(tmp_path: Path) -> None:
     """Through BVH with other names at 30 fps, and back: the wave stays a wave of that hand."""
     motion = wave(80, "left")
-    stranger(motion.resample(30), tmp_path / "in" / "a.bvh")
+    (tmp_path / "in").mkdir()
+    write_stranger(motion.resample(30), tmp_path / "in" / "a.bvh")
     (tmp_path / "in" / "a.txt").write_text("someone waves the left hand\n\nand waves again\n")
     prepare([OwnFolder(tmp_path / "in")], tmp_path / "set")
     made = MotionText(tmp_path / "set", "train")
@@ -218,3 +203,24 @@ def test_the_command_says_what_was_read(
     assert code == 2 and "is no split" in capsys.readouterr().err
     other = ["data", "prepare", str(mine), "-o", str(tmp_path / "s"), "--captions", "none.csv"]
     assert cli.main(other) == 2 and "no such file" in capsys.readouterr().err
+
+
+def test_the_shipped_model_is_trained_on_it_as_documented(mine: Path, tmp_path: Path) -> None:
+    """docs/own_data.md at small scale: check, prepare, fine-tune; and what it knew is replayed."""
+    made = str(tmp_path / "set")
+    table = ["--captions", str(mine / "captions.csv")]
+    assert cli.main(["data", "check", str(mine), *table]) == 2, "three files are of no use"
+    assert cli.main(["data", "prepare", str(mine), *table, "-o", made]) == 0
+    run = tmp_path / "run"
+    small = ["--replay.motions", "16", "--stages.0.schedule.steps", "2"]
+    small += ["--stages.0.schedule.batch", "8", "--out", str(run)]
+    with unchecked():
+        train = ["train", "finetune", "--data", made]
+        assert cli.main([*train, *small]) == 2, "there must be a model to go on from"
+        assert cli.main([*train, "--from", "shipped", *small]) == 0
+    model = motiongpt3.load(run / "model")
+    assert len(model.generate("a person waves the left hand", seconds=2.0)) == 40
+    both = MotionText(run / "set", "train")
+    own = np.array([not r.id.startswith(PREFIX) for r in both.records])
+    assert own.any() and not own.all() and "begun_from" in model.card
+    assert balanced(both, both.weights(), 0.5)[own].sum() == pytest.approx(0.5)

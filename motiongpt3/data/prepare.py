@@ -161,10 +161,10 @@ def _gather(
     return found
 
 
-def _clips(source: Path | OwnFolder, config: PrepareConfig, progress: Progress) -> Iterable[Clip]:
+def _clips(source: Path | OwnFolder, config: PrepareConfig, tell: Progress) -> Iterable[Clip]:
     if isinstance(source, Path):
         return read_clips(source)
-    return source.clips(config.limits(), lambda done, of: progress(source.name, done, of))
+    return source.clips(config.limits(), lambda done, of: tell(source.name, done, of))
 
 
 def _names(sources: Sequence[Path | OwnFolder]) -> str:
