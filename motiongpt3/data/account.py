@@ -52,8 +52,8 @@ class Account:
         for what, value in said.items():
             self.seen.setdefault(what, Counter())[value] += 1
 
-    def check(self, most: float) -> None:
-        """Refuse a folder of which too much cannot be used.
+    def check(self, most: float) -> Counter[str]:
+        """Files left out, by reason; a folder of which too much cannot be used is refused.
 
         Args:
             most: share of the files that may be left out.
@@ -68,6 +68,7 @@ class Account:
                 where=self.first_reasons,
                 hint="`motiongpt3 data check` says what is wrong; --max-reject allows more",
             )
+        return self.rejected
 
     def told(self) -> dict[str, Any]:
         """The same for a manifest."""

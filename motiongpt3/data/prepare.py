@@ -100,8 +100,7 @@ def prepare(
     clips = _gather(sources, config, progress)
     own = [source.account for source in sources if isinstance(source, OwnFolder)]
     for account in own:
-        account.check(config.max_reject)
-        clips.rejected += account.rejected
+        clips.rejected += account.check(config.max_reject)
     records, features = clips.records, np.concatenate(clips.rows)
     skeleton = skeleton_of(features.shape[1])
     least, most = config.limits(skeleton)

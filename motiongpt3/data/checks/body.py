@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from motiongpt3.data.checks.finding import Finding
 from motiongpt3.data.checks.limits import USUAL, Limits
@@ -56,7 +56,7 @@ def examine(
     return Examined(tuple(notes.found), whole)
 
 
-def usual_rate(joints: Joints, fps: float) -> Joints:
+def usual_rate(joints: Joints, fps: float) -> Float[np.ndarray, "S 22 3"]:
     """The same at 20 frames per second."""
     frames = max(1, round(len(joints) * HUMANML3D.fps / fps))
     return interpolated(joints, np.arange(frames) * fps / HUMANML3D.fps)
