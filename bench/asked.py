@@ -12,8 +12,8 @@ from motiongpt3.data.folder import data_folder
 from motiongpt3.data.scenes import scenes
 from motiongpt3.data.sources import SPLITS, Clip, read_clips
 from motiongpt3.evaluation.novelty import known_bigrams, seen_share
-from motiongpt3.evaluation.rules import Named, Rule
 from motiongpt3.formats.toml import read_toml
+from motiongpt3.motion.rules import Named, Rule
 
 PROMPTS = Path(__file__).with_name("prompts.toml")
 SCENES = 2000

@@ -3,7 +3,7 @@
 python bench/captions.py [--model PATH] [--split test] [--json OUT]
 python bench/captions.py --real [--split all]     # judge the reference captions: must be 100 %
 
-The judge is motiongpt3/evaluation/keywords.py.
+The judge is motiongpt3/data/keywords.py.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from rich.progress import track
 
 from motiongpt3 import MotionGPTError
 from motiongpt3.data.folder import data_folder
+from motiongpt3.data.keywords import Verdict, expected, judge
 from motiongpt3.data.sources import Clip, read_clips
-from motiongpt3.evaluation.keywords import Verdict, expected, judge
 
 DATA_SETS = ("motion5h", "motion_extra")
 SPLITS = ("train", "val", "test")

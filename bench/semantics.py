@@ -7,7 +7,7 @@ python bench/semantics.py --by-prompt # which prompts fail
 python bench/semantics.py --novel     # without prompts like what training may have said
 python bench/semantics.py --captions val --guidance 2   # choose settings, away from the prompts
 
-Prompts and classes are in bench/prompts.toml, rules in motiongpt3/evaluation/rules.py.
+Prompts and classes are in bench/prompts.toml, rules in motiongpt3/motion/rules.py.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from rich.progress import track
 
 from motiongpt3 import MotionGPTError
 from motiongpt3.data.sources import SPLITS, Clip
-from motiongpt3.evaluation.physics import skate
 from motiongpt3.evaluation.reconstruction import round_trip
-from motiongpt3.evaluation.rules import passes
-from motiongpt3.evaluation.semantics import travel
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.motion.features import joints_to_features
+from motiongpt3.motion.physics import skate
+from motiongpt3.motion.rules import passes
+from motiongpt3.motion.semantics import travel
 
 BATCH = 13
 """Prompts generated at once, or motions rebuilt."""

@@ -30,11 +30,11 @@ from semantics import BATCH, generated, pooled, rows_of
 from motiongpt3.evaluation.figure import Missing
 from motiongpt3.evaluation.held_out import HeldOut
 from motiongpt3.evaluation.judge import Judge
-from motiongpt3.evaluation.physics import skate
 from motiongpt3.evaluation.text_to_motion import TextToMotion
 from motiongpt3.model.evaluator import read_evaluator
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.sampling import Sampling
+from motiongpt3.motion.physics import skate
 
 TRIED = (
     *(Sampling("dpm++", steps) for steps in (4, 5, 6, 8, 10, 15, 20)),

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import motiongpt3
+from motiongpt3.data.asked import Asked, asked
 from motiongpt3.data.dataset import MotionText
 from motiongpt3.data.sources import read_clips
 from motiongpt3.evaluation.completing import gap_of
 from motiongpt3.evaluation.figure import Missing
-from motiongpt3.evaluation.following import FOLLOWED, Asked, asked, follow_figures, followed
+from motiongpt3.evaluation.following import FOLLOWED, follow_figures, followed
 from motiongpt3.evaluation.nearest_caption import NearestCaption, words
 from motiongpt3.evaluation.noise_latents import NoiseLatents
 

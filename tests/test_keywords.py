@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from motiongpt3 import InputError
-from motiongpt3.evaluation.keywords import actions_of, judge, side_of, table
+from motiongpt3.data.keywords import actions_of, judge, side_of, table
 
 BANDAI = "bandai_namco"
 

@@ -23,11 +23,11 @@ from motiongpt3.data.prepare import LIMITS, PrepareConfig, prepare, statistics
 from motiongpt3.data.tasks import Field, Task, format_seconds, render
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.evaluation.reconstruction import global_error, pose_error, round_trip
-from motiongpt3.evaluation.rules import passes
 from motiongpt3.model.checkpoint import load_bundle
 from motiongpt3.model.sequence import Turn
 from motiongpt3.model.vae import MotionVAE, VAEConfig
 from motiongpt3.motion.features import joints_to_features
+from motiongpt3.motion.rules import passes
 from motiongpt3.motion.skeleton import HUMANML3D, KIT
 from motiongpt3.training.stage import Upkeep
 from motiongpt3.training.train import train

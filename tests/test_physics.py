@@ -8,8 +8,8 @@ from scipy.ndimage import uniform_filter1d
 
 from motiongpt3 import InputError
 from motiongpt3.data.sources import read_clips
-from motiongpt3.evaluation.physics import floating, jitter, penetration, skate, skating_ratio
 from motiongpt3.motion.features import features_to_joints, joints_to_features
+from motiongpt3.motion.physics import floating, jitter, penetration, skate, skating_ratio
 from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
 
 BOTH = pytest.mark.parametrize("skeleton", [HUMANML3D, KIT], ids=lambda s: s.name)

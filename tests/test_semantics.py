@@ -11,9 +11,9 @@ import pytest
 from motiongpt3 import InputError
 from motiongpt3.data.sources import read_clips
 from motiongpt3.evaluation.novelty import content_bigrams, known_bigrams, seen_share
-from motiongpt3.evaluation.physics import peak_acceleration, seam_acceleration, skate
-from motiongpt3.evaluation.rules import RULES, passes
-from motiongpt3.evaluation.semantics import joint, reversals, swings, travel, wrist_rise
+from motiongpt3.motion.physics import peak_acceleration, seam_acceleration, skate
+from motiongpt3.motion.rules import RULES, passes
+from motiongpt3.motion.semantics import joint, reversals, swings, travel, wrist_rise
 from motiongpt3.motion.skeleton import HUMANML3D
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))

@@ -12,10 +12,10 @@ import torch
 from clips import walk
 
 from motiongpt3.evaluation.completion import seam_peak, usual_peak
-from motiongpt3.evaluation.physics import peak_acceleration, seam_acceleration, skate
 from motiongpt3.model.spline import SplinePath
 from motiongpt3.motion.features import Layout, joints_to_features
 from motiongpt3.motion.feet import plant_feet, set_down
+from motiongpt3.motion.physics import peak_acceleration, seam_acceleration, skate
 from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
 from motiongpt3.motion.stitch import bridge, follow, lead
 from motiongpt3.training.vae import reconstruction

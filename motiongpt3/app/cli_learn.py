@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from motiongpt3.app import learn, report
+from motiongpt3.app import check, learn, report
 from motiongpt3.app.arguments import number
 from motiongpt3.app.parser import Commands, Parser, command, overview
 
 
 def add_data(group: Commands) -> None:
-    """`data prepare`."""
+    """`data prepare` and `data check`."""
     data = group.add_parser(
         "data",
         help="Data to train on.",
@@ -18,15 +18,69 @@ def add_data(group: Commands) -> None:
     )
     data.set_defaults(run=lambda options: overview(data))
     inner = data.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    parser = command(inner, "prepare", learn.prepare, "data prepare captures/ -o prepared/")
+    example = "data prepare captures/ --captions captions.csv -o prepared/"
+    parser = command(inner, "prepare", learn.prepare, example)
     parser.add_argument(
         "sources",
         metavar="SRC",
         nargs="*",
         type=Path,
-        help="folders like motion5h, HumanML3D or KIT-ML (default: those of MOTIONGPT3_DATA)",
+        help="folders of motion files with captions, or like motion5h, HumanML3D or KIT-ML "
+        "(default: those of MOTIONGPT3_DATA)",
     )
     parser.add_argument("-o", "--out", metavar="DIR", type=Path, required=True, help="a folder")
+    add_captions(parser)
+    parser.add_argument(
+        "--split",
+        metavar="A/B/C",
+        default="80/10/10",
+        help="shares of train, val and test where no split is given (default 80/10/10); subjects "
+        "and files stay whole",
+    )
+    parser.add_argument(
+        "--mirror",
+        choices=("half", "never"),
+        default="half",
+        help="half: training shows clips mirrored half of the time, with left and right exchanged "
+        "in their words; never: for what only one side does (default half)",
+    )
+    parser.add_argument(
+        "--max-reject",
+        metavar="SHARE",
+        type=number("--max-reject", 0, 1),
+        default=0.2,
+        help="share of the motion files that may be unusable (default 0.2)",
+    )
+    _add_check(inner)
+
+
+def _add_check(inner: Commands) -> None:
+    """`data check`."""
+    example = "data check captures/ --report check.html --fix -o mended/"
+    parser = command(inner, "check", check.check, example)
+    parser.add_argument(
+        "folder",
+        metavar="DIR",
+        type=Path,
+        help="motion files with captions, a processed set, or like motion5h or HumanML3D",
+    )
+    add_captions(parser)
+    parser.add_argument("--report", metavar="HTML", type=Path, help="write a page with pictures")
+    parser.add_argument(
+        "--fix", action="store_true", help="put right what is safe, in a new folder (-o)"
+    )
+    parser.add_argument("-o", "--out", metavar="DIR", type=Path, help="the new folder of --fix")
+
+
+def add_captions(parser: Parser) -> None:
+    """Where captions of motion files stand."""
+    parser.add_argument(
+        "--captions",
+        metavar="CSV",
+        type=Path,
+        help="a table with columns file, caption and, if you like, start, end (seconds), subject, "
+        "label, split (default: captions.csv in the folder, or a .txt beside each clip)",
+    )
 
 
 def add_train(group: Commands) -> None:

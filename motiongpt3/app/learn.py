@@ -16,6 +16,8 @@ from motiongpt3.app.show import progress, say, say_json, say_warning, working
 from motiongpt3.errors import InputError, ResourceError
 
 if TYPE_CHECKING:
+    from motiongpt3.data.own import OwnFolder
+    from motiongpt3.data.prepare import PrepareConfig
     from motiongpt3.training.recipe import Recipe
     from motiongpt3.training.stage import Report, Upkeep
     from motiongpt3.training.start import Start
@@ -27,32 +29,82 @@ PREPARED = Path("prepared")
 
 
 def prepare(options: Namespace) -> int:
-    """Turn folders of motion capture into one processed set."""
-    manifest = _prepare(options.sources, options.out)
+    """Turn folders of motion files, or of published data sets, into one processed set."""
+    from motiongpt3.data.prepare import PrepareConfig
+
+    config = PrepareConfig(mirror=options.mirror == "half", max_reject=options.max_reject)
+    sources = _sources(options.sources, options.captions, options.split)
+    manifest = _prepare(sources, options.out, config)
     if options.json:
         say_json(manifest)
         return 0
+    for own in manifest.get("own", ()):
+        _say_own(own)
     clips = ", ".join(f"{split} {count}" for split, count in manifest["clips"].items())
     say(f"{options.out}  clips: {clips}; {manifest['frames']} frames")
     for reason, count in manifest["rejected"].items():
         say(f"left out: {count} ({reason})")
+    if (options.out / "left_out.jsonl").is_file():
+        say(f"{options.out / 'left_out.jsonl'} names what was left out")
+    if not manifest["clips"]["val"]:
+        say_warning("nothing is held out: there is one subject or file only, or no share for it")
     say(f"statistics {manifest['statistics']}, content {manifest['sha256'][:16]}")
     return 0
 
 
-def _prepare(given: Sequence[Path], out: Path) -> dict[str, Any]:
-    """A processed set of the folders given; without any, of the development data."""
+def _say_own(own: dict[str, Any]) -> None:
+    """What was read of a user's folder."""
+    seen = [
+        f"{what} {', '.join(f'{value} ({count})' for value, count in own[what].items())}"
+        for what in ("fps", "unit", "up")
+        if what in own
+    ]
+    say(f"read {own['files']} files, kept {own['kept']}; {'; '.join(seen)}")
+    if own["cut"]:
+        say(f"cut {own['cut']} long files where the body is calm")
+    if own["parts_left_out"]:
+        say(f"left out: {own['parts_left_out']} captions of parts or files that are not there")
+
+
+def _sources(
+    folders: Sequence[Path], captions: Path | None, split: str
+) -> "list[Path | OwnFolder]":
+    """The folders given, each as what it holds; without any, the development data."""
     from motiongpt3.data.folder import data_folder
+    from motiongpt3.data.own import OwnFolder
+    from motiongpt3.data.sources import is_published
+    from motiongpt3.data.splits import parse_shares
+
+    shares = parse_shares(split)
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError("no such folder", where=str(folder))
+    if not folders:
+        return [data_folder() / name for name in ("motion5h", "motion_extra")]
+    own = [folder for folder in folders if not is_published(folder)]
+    if captions and len(own) != 1:
+        raise InputError("goes with one folder of motion files", where="--captions")
+    return [OwnFolder(f, captions, shares) if f in own else f for f in folders]
+
+
+def _prepare(
+    sources: "Sequence[Path | OwnFolder]", out: Path, config: "PrepareConfig | None" = None
+) -> dict[str, Any]:
+    """A processed set of the sources."""
     from motiongpt3.data.prepare import prepare as prepare_data
 
     if out.exists() and not out.is_dir():
         raise InputError("is not a folder", where=str(out))
-    sources = given or [data_folder() / name for name in ("motion5h", "motion_extra")]
-    for source in sources:
-        if not source.is_dir():
-            raise InputError("no such folder", where=str(source))
-    with working(f"preparing {' and '.join(source.name for source in sources)}"):
-        return prepare_data(sources, out)
+    if all(isinstance(source, Path) for source in sources):
+        with working(f"preparing {' and '.join(s.name for s in sources)}"):
+            return prepare_data(sources, out, config)
+    with progress() as shown:
+
+        def report(name: str, done: int, of: int) -> None:
+            if of:
+                shown(f"reading {name}", done, of, {})
+
+        return prepare_data(sources, out, config, report)
 
 
 def train(options: Namespace) -> int:
@@ -64,7 +116,7 @@ def train(options: Namespace) -> int:
         raise ResourceError("is not a folder", where=str(out))
     data = options.data or PREPARED
     if options.data is None and not (data / "manifest.json").is_file() and not options.fields:
-        _prepare((), data)
+        _prepare(_sources((), None, "80/10/10"), data)
     if not options.fields:
         read_manifest(data)
     recipe = _recipe(options.recipe, ["--help"] if options.fields else options.rest)

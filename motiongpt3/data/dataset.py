@@ -53,6 +53,8 @@ class MotionText:
             )
         self.corpus = (folder / "corpus.txt").read_text(encoding="utf-8").splitlines()
         self.order, self.sign = feature_mirror(self._features.shape[1])
+        self.mirrors: bool = self.manifest["config"].get("mirror", True)
+        """Whether training may show clips in the mirror."""
 
     def __len__(self) -> int:
         return len(self.records)

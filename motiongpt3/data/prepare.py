@@ -6,13 +6,14 @@ A processed set is a folder:
     corpus.txt      sentences without a motion (`text/*.jsonl` of the sources), one per line
     stats.npz       mean and std (F,): those the source publishes, or else those of the train split
                     by HumanML3D's rule
+    left_out.jsonl  files of a user's own folder that were not used, with the reason
     manifest.json   version, skeleton, convention, counts, and a hash of the content
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from motiongpt3.data.own import OwnFolder
 from motiongpt3.data.sources import SPLITS, Clip, published_statistics, read_clips
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import atomic_write
@@ -35,6 +37,7 @@ them. The evaluation protocol of others takes HumanML3D from 40 frames on."""
 
 Statistics = tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]
 """Mean and std of every feature."""
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,13 @@ class PrepareConfig:
     """Shorter clips are left out; None: the skeleton's own limit."""
     max_frames: int | None = None
     """Longer clips are cut into parts of this many frames; None: the skeleton's own limit."""
+    mirror: bool = True
+    """Whether training may show clips in the mirror, left and right exchanged in their words. It
+    does so half of the time; no mirror images are stored."""
+    max_reject: float = 0.2
+    """Share of the files of a user's own folder that may be left out."""
 
-    def limits(self, skeleton: Skeleton) -> tuple[int, int]:
+    def limits(self, skeleton: Skeleton = HUMANML3D) -> tuple[int, int]:
         """Fewest and most frames for clips of a skeleton."""
         least, most = LIMITS[skeleton.name]
         return self.min_frames or least, self.max_frames or most
@@ -68,25 +76,31 @@ class Record:
 
 
 def prepare(
-    sources: Sequence[Path],
+    sources: Sequence[Path | OwnFolder],
     out: Path,
     config: PrepareConfig | None = None,
-    progress: Callable[[str, int], None] = lambda source, clips: None,
+    progress: Progress = lambda source, done, of: None,
 ) -> dict[str, Any]:
     """Read every clip of the source folders and write a processed set.
 
     Args:
-        progress: called after each clip with the source folder's name and the clips read so far.
+        sources: folders in a published layout, or of a user's own motion files.
+        progress: called after each clip with the source folder's name, and how many clips or files
+            are done of how many; 0 where that is not known.
 
     Returns:
         The manifest.
 
     Raises:
-        InputError: for a source that cannot be read, or sources of different skeletons.
+        InputError: for a source that cannot be read, sources of different skeletons, or more files
+            left out than allowed.
         ResourceError: when `out` cannot be written.
     """
     config = config or PrepareConfig()
     clips = _gather(sources, config, progress)
+    own = [source.account for source in sources if isinstance(source, OwnFolder)]
+    for account in own:
+        clips.rejected += account.check(config.max_reject)
     records, features = clips.records, np.concatenate(clips.rows)
     skeleton = skeleton_of(features.shape[1])
     least, most = config.limits(skeleton)
@@ -104,8 +118,10 @@ def prepare(
         "frames": len(features),
         "corpus": len(corpus),
         "rejected": dict(clips.rejected),
+        **({"own": [account.told() for account in own]} if own else {}),
     }
-    return _write(out, (records, features, corpus), stats, manifest)
+    left_out = [asdict(left) for account in own for left in account.left_out]
+    return _write(out, (records, features, corpus, left_out), stats, manifest)
 
 
 @dataclass(eq=False)
@@ -120,34 +136,46 @@ class _Gathered:
 
 
 def _gather(
-    sources: Sequence[Path], config: PrepareConfig, progress: Callable[[str, int], None]
+    sources: Sequence[Path | OwnFolder], config: PrepareConfig, progress: Progress
 ) -> _Gathered:
     found, first = _Gathered(), 0
     for source in sources:
-        for clip in read_clips(source):
+        for clip in _clips(source, config, progress):
             found.published.add(clip.features is not None)
             for part, features in _parts(clip, config, found.rejected):
                 if found.rows and features.shape[1] != found.rows[0].shape[1]:
                     raise InputError(
                         "skeletons are mixed",
-                        where=f"{source}: {clip.id}",
+                        where=f"{source.name}: {clip.id}",
                         hint="prepare HumanML3D and KIT-ML clips as two sets",
                     )
                 found.records.append(_record(clip, part, first, len(features)))
                 found.rows.append(features)
                 first += len(features)
-            progress(source.name, len(found.records))
+            if isinstance(source, Path):
+                progress(source.name, len(found.records), 0)
     if not found.records:
-        raise InputError("no usable clips", where=", ".join(map(str, sources)))
+        why = [s.account.first_reasons for s in sources if isinstance(s, OwnFolder)]
+        raise InputError("no usable clips", where=_names(sources), hint="; ".join(why))
     return found
 
 
-def _all_published(published: set[bool], sources: Sequence[Path]) -> bool:
+def _clips(source: Path | OwnFolder, config: PrepareConfig, tell: Progress) -> Iterable[Clip]:
+    if isinstance(source, Path):
+        return read_clips(source)
+    return source.clips(config.limits(), lambda done, of: tell(source.name, done, of))
+
+
+def _names(sources: Sequence[Path | OwnFolder]) -> str:
+    return ", ".join(str(s.folder if isinstance(s, OwnFolder) else s) for s in sources)
+
+
+def _all_published(published: set[bool], sources: Sequence[Path | OwnFolder]) -> bool:
     """Whether the features are the sources' own, which carry the released hip sign."""
     if len(published) > 1:
         raise InputError(
             "some sources publish features and some do not",
-            where=", ".join(map(str, sources)),
+            where=_names(sources),
             hint="their headings follow different conventions; prepare them apart",
         )
     return True in published
@@ -175,7 +203,9 @@ def _parts(
     return kept
 
 
-def _corpus(source: Path) -> list[str]:
+def _corpus(source: Path | OwnFolder) -> list[str]:
+    if isinstance(source, OwnFolder):
+        return []
     files = sorted((source / "text").glob("*.jsonl"))
     lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
     return [" ".join(json.loads(line)["text"].split()) for line in lines]
@@ -197,11 +227,11 @@ def _record(clip: Clip, part: int, first: int, frames: int) -> Record:
 
 def _write(
     out: Path,
-    content: tuple[list[Record], Float[np.ndarray, "N F"], list[str]],
+    content: tuple[list[Record], Float[np.ndarray, "N F"], list[str], list[dict[str, Any]]],
     stats: Statistics,
     manifest: dict[str, Any],
 ) -> dict[str, Any]:
-    records, features, corpus = content
+    records, features, corpus, left_out = content
     lines = json_lines(asdict(record) for record in records)
     sentences = "".join(text + "\n" for text in corpus)
     out.mkdir(parents=True, exist_ok=True)
@@ -211,6 +241,9 @@ def _write(
         path.write_text(lines, encoding="utf-8")
     with atomic_write(out / "corpus.txt") as path:
         path.write_text(sentences, encoding="utf-8")
+    if left_out:
+        with atomic_write(out / "left_out.jsonl") as path:
+            path.write_text(json_lines(left_out), encoding="utf-8")
     with atomic_write(out / "stats.npz") as path, open(path, "wb") as file:
         np.savez(file, mean=stats[0], std=stats[1])
     manifest["sha256"] = content_hash(out)
@@ -228,13 +261,14 @@ def content_hash(folder: Path) -> str:
 
 
 def _statistics(
-    sources: Sequence[Path], records: list[Record], features: Float[np.ndarray, "N F"]
+    sources: Sequence[Path | OwnFolder], records: list[Record], features: Float[np.ndarray, "N F"]
 ) -> tuple[Statistics, str]:
     """Mean and std of a set, and where they come from.
 
     Published ones stand for their folder alone; several folders together have their own.
     """
-    published = published_statistics(sources[0]) if len(sources) == 1 else None
+    alone = sources[0] if len(sources) == 1 else None
+    published = published_statistics(alone) if isinstance(alone, Path) else None
     if published is None:
         train = np.concatenate([features[r.first : r.first + r.frames] for r in _train(records)])
         return statistics(train), "computed"
@@ -242,7 +276,7 @@ def _statistics(
         raise InputError(
             f"Mean.npy and Std.npy have {len(published[0])} and {len(published[1])} numbers, the "
             f"features {features.shape[1]}",
-            where=str(sources[0]),
+            where=str(alone),
             hint="put the set's own there, or remove both to have them computed",
         )
     return published, "published"

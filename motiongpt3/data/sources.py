@@ -41,6 +41,11 @@ class Clip:
     features: Float[np.ndarray, "T F"] | None = None
 
 
+def is_published(folder: Path) -> bool:
+    """Whether a folder has one of the layouts that `read_clips` reads."""
+    return (folder / "clips.jsonl").is_file() or (folder / "new_joint_vecs").is_dir()
+
+
 def read_clips(folder: Path, splits: tuple[str, ...] = SPLITS) -> Iterator[Clip]:
     """Every clip of a folder, in the order of the folder's own list.
 
@@ -57,7 +62,8 @@ def read_clips(folder: Path, splits: tuple[str, ...] = SPLITS) -> Iterator[Clip]
     raise InputError(
         "no motions found",
         where=str(folder),
-        hint="it needs clips.jsonl, or new_joint_vecs/ with texts/ and train.txt",
+        hint="it needs clips.jsonl, or new_joint_vecs/ with texts/ and train.txt; "
+        "motion files of any kind are an `OwnFolder`",
     )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from motiongpt3.evaluation.figure import Figure, Missing
 from motiongpt3.evaluation.held_out import Joints
-from motiongpt3.evaluation.physics import floating, jitter, penetration, skate, skating_ratio
 from motiongpt3.evaluation.table import Column
+from motiongpt3.motion.physics import floating, jitter, penetration, skate, skating_ratio
 from motiongpt3.motion.skeleton import Skeleton
 
 _MEASURES: dict[str, Callable[..., float]] = {

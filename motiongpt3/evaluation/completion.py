@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from motiongpt3.errors import InputError
 from motiongpt3.evaluation.figure import Figure, too_few
-from motiongpt3.evaluation.physics import peak_acceleration
+from motiongpt3.motion.physics import peak_acceleration
 from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
 
 Joints = Float[np.ndarray, "T J 3"]

@@ -10,67 +10,18 @@ Kinds: "side" is the named arm and no other, "direction" a turn, a slanted or a 
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
 
+from motiongpt3.data.asked import Asked, Kind, asked
 from motiongpt3.evaluation.figure import Figure, Missing
-from motiongpt3.evaluation.keywords import actions_of, side_of
-from motiongpt3.evaluation.rules import Named, Rule, passes
-from motiongpt3.evaluation.semantics import SIDES
 from motiongpt3.evaluation.table import Column
+from motiongpt3.motion.rules import passes
 from motiongpt3.motion.skeleton import HUMANML3D
 
-Kind = Literal["side", "direction", "speed", "action"]
 FOLLOWED = tuple(Column(kind, "higher", "Does what is said") for kind in get_args(Kind))
-
-_LATERAL: tuple[tuple[frozenset[str], str, Kind, Rule], ...] = (
-    (frozenset({"raise", "wave"}), "raise", "side", "limb"),
-    (frozenset({"raise", "wave"}), "wave", "side", "limb"),
-    (frozenset({"turn", "walk", "run"}), "turn", "direction", "turn"),
-    (frozenset({"diagonal", "walk"}), "diagonal", "direction", "diagonal"),
-    (frozenset({"kick"}), "kick", "action", "kick"),
-)
-"""What may be named, what must be, and the kind and rule of a caption that names a side."""
-_PLAIN: tuple[tuple[frozenset[str], str, Kind, Rule], ...] = (
-    (frozenset({"backwards", "walk"}), "backwards", "direction", "backwards"),
-    (frozenset({"walk"}), "walk", "speed", "walk"),
-    (frozenset({"run"}), "run", "speed", "run"),
-    (frozenset({"bow"}), "bow", "action", "bow"),
-    (frozenset({"squat"}), "squat", "action", "squat"),
-    (frozenset({"lunge"}), "lunge", "action", "lunge"),
-    (frozenset({"clap"}), "clap", "action", "clap"),
-    (frozenset({"throw"}), "throw", "action", "throw"),
-)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a caption asks for that a rule can tell."""
-
-    kind: Kind
-    rule: Rule
-    side: Named | None = None
-
-    @property
-    def name(self) -> str:
-        """In words: "limb left", "walk"."""
-        return self.rule if self.side is None else f"{self.rule} {self.side}"
-
-
-def asked(caption: str) -> Asked | None:
-    """What a caption asks for; None where no rule tells."""
-    named, side = actions_of(caption), side_of(caption)
-    for allowed, needed, kind, rule in _LATERAL:
-        if needed in named and named <= allowed:
-            sides = get_args(Named) if rule == "limb" else SIDES
-            return Asked(kind, rule, cast(Named, side)) if side in sides else None
-    for allowed, needed, kind, rule in _PLAIN:
-        if needed in named and named <= allowed:
-            return Asked(kind, rule)
-    return None
 
 
 def followed(

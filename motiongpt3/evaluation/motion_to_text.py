@@ -18,13 +18,13 @@ from typing import get_args
 
 import numpy as np
 
+from motiongpt3.data.keywords import judge as judge_words
+from motiongpt3.data.keywords import table
 from motiongpt3.evaluation.draws import Draw, draw
 from motiongpt3.evaluation.evidence import Evidence, worst_and_best
 from motiongpt3.evaluation.figure import Figure, Missing
 from motiongpt3.evaluation.held_out import HeldOut
 from motiongpt3.evaluation.judge import MATCHING, Judge
-from motiongpt3.evaluation.keywords import judge as judge_words
-from motiongpt3.evaluation.keywords import table
 from motiongpt3.evaluation.reconstruction import NearestClip
 from motiongpt3.evaluation.table import Column, Rows
 from motiongpt3.evaluation.text_metrics import (

@@ -42,12 +42,12 @@ from motiongpt3.evaluation.judge import (
 )
 from motiongpt3.evaluation.nearest_caption import NearestCaption
 from motiongpt3.evaluation.noise_latents import NoiseLatents
-from motiongpt3.evaluation.physics import skate
 from motiongpt3.evaluation.table import Column, Rows
 from motiongpt3.model.maker import Request
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.motion.features import features_to_joints
+from motiongpt3.motion.physics import skate
 
 MODALITY = Column("MModality", "real", "Distribution")
 MODEL, DECODED = "model", "model, features as decoded"

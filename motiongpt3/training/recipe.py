@@ -44,6 +44,16 @@ class LanguageRecipe:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """Motions of its own that a model learns again, so that it keeps what it can do."""
+
+    motions: int = 0
+    """How many it is asked for; 0: there is nothing to keep."""
+    share: float = 0.5
+    """Their part in what is drawn."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A model from raw clips to weights."""
 
@@ -63,6 +73,8 @@ class Recipe:
     precision: Precision = "auto"
     plants_feet: bool = True
     """Whether made motions touch the floor and standing feet stay in place (`motion.feet`)."""
+    replay: Replay = field(default_factory=Replay)
+    """For a run that goes on from a model with clips it was not made from (`training.replay`)."""
     licence: str = ""
     """Licence of the weights, which follows from the data."""
     sources: tuple[str, ...] = ()

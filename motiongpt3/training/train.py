@@ -29,6 +29,7 @@ from motiongpt3.training.job import Job
 from motiongpt3.training.language import LanguageJob
 from motiongpt3.training.loop import fit
 from motiongpt3.training.recipe import LanguageRecipe, Recipe
+from motiongpt3.training.replay import balanced, with_replay
 from motiongpt3.training.stage import Precision, Schedule, Stage, Upkeep, Watch, use_bf16
 from motiongpt3.training.start import Start, fresh_network
 from motiongpt3.training.states import States
@@ -109,11 +110,30 @@ def train(
             stack.enter_context(held(out))
             begin_run(out, described, upkeep.resume, upkeep.allow, watch.warn)
 
+        if recipe.replay.motions and (start is None or start.codec_only):
+            hint = "it needs a model to go on from: --from shipped"
+            raise InputError("keeps what a model can do", where=recipe.name, hint=hint)
         engine.first_does(begin)
         if upkeep.resume and not upkeep.allow and (out / "model" / "manifest.json").is_file():
             return out / "model"  # of these very values: `begin` has compared them
+        if recipe.replay.motions and start:
+            text = _replayed(recipe, start, (data, out / "set"), engine, watch)
         run = Run(recipe, text, out, watch, upkeep, engine)
         return _trained(run, start)
+
+
+def _replayed(
+    recipe: Recipe, start: Start, folders: tuple[Path, Path], engine: Engine, watch: Watch
+) -> MotionText:
+    """The set's clips beside motions of the model's own making; one process makes them."""
+    asked = recipe.replay.motions, recipe.seed
+
+    def tell(done: int, of: int) -> None:
+        watch.report("own motions", done, of, {})
+        watch.stopping.check(f"making motions, {done} of {of}")
+
+    engine.first_does(lambda: with_replay(start.bundle, *folders, asked, tell))
+    return MotionText(folders[1], "train")
 
 
 def _trained(run: Run, start: Start | None) -> Path:
@@ -206,6 +226,8 @@ def train_stage(
     """One stage of the language model."""
     language, number = numbered
     weights = run.data.weights(language.balance, language.rare)
+    if run.recipe.replay.motions:
+        weights = balanced(run.data, weights, run.recipe.replay.share)
     order = run.order(language.schedule.batch, weights, number)
     torch.manual_seed(run.recipe.seed * 100 + number)
     job = LanguageJob(bundle, run.data, order, language.stage, codes)

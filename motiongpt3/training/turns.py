@@ -145,12 +145,12 @@ class TurnMaker:
         self.templates = Templates.load(BARE_TEMPLATES if wording.bare else TEMPLATES)
 
     def draw(self, task: Task, index: int, rng: np.random.Generator) -> Example:
-        """An example of a task from one clip, mirrored half of the time.
+        """An example of a task from one clip, mirrored half of the time where the set allows it.
 
         Raises:
             InputError: when there is no wording for what the task is to say.
         """
-        mirrored = bool(rng.random() < 0.5)
+        mirrored = bool(rng.random() < 0.5) and self.data.mirrors
         features = self.data.features(index, mirrored)
         caption = self.caption(index, mirrored, rng)
         told, made, frames = self._parts(task, features, rng)

@@ -89,7 +89,8 @@ class VAEJob:
         indices, clips, seeds = self.order.clips(step), [], []
         for row in rows:
             rng = self.order.rng(step, row)
-            clip = self.data.features(int(indices[row]), mirrored=rng.random() < 0.5)
+            mirrored = bool(rng.random() < 0.5) and self.data.mirrors
+            clip = self.data.features(int(indices[row]), mirrored)
             clips.append(self._cropped(clip, rng))
             seeds.append(int(rng.integers(2**63)))
         return VAEBatch(*pad(clips), tuple(seeds))

@@ -10,8 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from motiongpt3.errors import InputError
-from motiongpt3.evaluation import semantics as measure
-from motiongpt3.evaluation.semantics import Joints, Side
+from motiongpt3.motion import semantics as measure
+from motiongpt3.motion.semantics import Joints, Side
 from motiongpt3.motion.skeleton import HUMANML3D
 
 Rule = Literal[

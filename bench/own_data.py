@@ -1,0 +1,186 @@
+"""A user's own clips, as the documents say: BVH files of another skeleton with a captions.csv are
+prepared, the shipped model is trained on them, and judged on a wording it has not seen.
+
+python bench/own_data.py [--minutes 10] [--clips 40] [--keep DIR] [--old]
+
+The new action is one that no clip of the development data shows: the left arm stretched out to the
+side while the right hand is at the head ("salutes"). It is made from real clips of people who
+stand, whose arms are moved there and back by two-bone inverse kinematics, so that trunk, legs,
+timing and noise are real. Files are written as BVH with Mixamo's joint names at 30 frames per
+second, in the size of a smaller person.
+
+--old judges the prompts of bench/prompts.toml before and after, too (bench/semantics.py).
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import motiongpt3
+from motiongpt3.data.folder import data_folder
+from motiongpt3.data.sources import read_clips
+from motiongpt3.motion import semantics as measure
+from motiongpt3.motion.faults import travelled
+from motiongpt3.motion.motion import Motion
+from motiongpt3.motion.rotation import normalize
+from motiongpt3.motion.skeleton import HUMANML3D
+
+WORDINGS = (
+    "a person salutes with the right hand and stretches the left arm out to the side.",
+    "someone gives a salute, the right hand at the head, the left arm held out sideways.",
+    "the right hand goes to the forehead in a salute while the left arm points to the side.",
+    "a person stands, salutes with the right hand and holds the left arm straight out.",
+)
+UNSEEN = "salute with your right hand and hold the left arm out to the side"
+"""The wording that the model is judged on."""
+SEEDS, NEEDED = 10, 8
+MIXAMO = {
+    "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck",
+    "head": "Head", "collar": "Shoulder", "shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand",
+    "hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "ToeBase",
+}  # fmt: skip
+_HELD = 0.4
+"""Seconds that the pose is held at least."""
+
+
+def salutes(joints: np.ndarray) -> bool:
+    """The rule: for 0.4 s the right wrist is within 0.3 m of the head and above the shoulder, and
+    the left one is out to the side, 0.3 m or more beyond its shoulder, at most 0.3 m below it."""
+    at = HUMANML3D.index
+    left = measure.axes(joints)[0]
+    near = np.linalg.norm(joints[:, at("right_wrist")] - joints[:, at("head")], axis=-1) < 0.3
+    above = joints[:, at("right_wrist"), 1] > joints[:, at("right_shoulder"), 1]
+    arm = joints[:, at("left_wrist")] - joints[:, at("left_shoulder")]
+    out = ((arm * left).sum(-1) > 0.3) & (np.abs(arm[:, 1]) < 0.3)
+    held = near & above & out
+    need = round(_HELD * HUMANML3D.fps)
+    return bool(len(held) >= need and np.convolve(held, np.ones(need), "valid").max() >= need)
+
+
+def standing_clips(count: int, seed: int = 0) -> list[Motion]:
+    """Real clips of people who stay where they are, 2.5 to 6 s long."""
+    found = []
+    for clip in read_clips(data_folder() / "motion5h", ("train",)):
+        metres, _ = travelled(np.asarray(clip.joints, np.float64), clip.fps)
+        if metres < 0.05 and 50 <= len(clip.joints) <= 120 and clip.source == "bandai_namco":
+            found.append(Motion(clip.joints, clip.fps))
+    order = np.random.default_rng(seed).permutation(len(found))[:count]
+    return [found[n] for n in order]
+
+
+def saluting(motion: Motion, seed: int) -> Motion:
+    """The clip with both arms moved to the salute, held, and back to where they are."""
+    rng, joints = np.random.default_rng(seed), motion.joints.astype(np.float64)
+    at, frames = HUMANML3D.index, len(motion)
+    left, front = measure.axes(joints)
+    up = np.array([0.0, 1, 0])
+    time = np.arange(frames) / frames
+    start, end = rng.uniform(0.15, 0.25), rng.uniform(0.75, 0.88)
+    share = 1 / (1 + np.exp(-(time - start) * 40)) - 1 / (1 + np.exp(-(time - end) * 40))
+    places = rng.normal(0, 0.02, (2, 3))
+    head = joints[:, at("head")] + 0.06 * front - 0.10 * left + 0.02 * up + places[0]
+    length = np.linalg.norm(joints[0, at("left_wrist")] - joints[0, at("left_elbow")]) * 2
+    side = joints[:, at("left_shoulder")] + (0.95 * length) * left + places[1]
+    for name, goal, bend in (("right", head, -left - 0.5 * up), ("left", side, -up - front)):
+        _reach(joints, name, joints[:, at(f"{name}_wrist")] * (1 - share[:, None])
+               + goal * share[:, None], bend)  # fmt: skip
+    return Motion(joints, motion.fps)
+
+
+def _reach(joints: np.ndarray, side: str, goal: np.ndarray, out: np.ndarray) -> None:
+    """Bend an arm, in place, so that the wrist is at the goal; the elbow goes `out`."""
+    shoulder, elbow, wrist = (
+        HUMANML3D.index(f"{side}_{p}") for p in ("shoulder", "elbow", "wrist")
+    )
+    root = joints[:, shoulder]
+    upper = np.linalg.norm(joints[:, elbow] - root, axis=-1, keepdims=True)
+    lower = np.linalg.norm(joints[:, wrist] - joints[:, elbow], axis=-1, keepdims=True)
+    way = goal - root
+    far = np.clip(np.linalg.norm(way, axis=-1, keepdims=True), np.abs(upper - lower) + 1e-3,
+                  0.999 * (upper + lower))  # fmt: skip
+    axis = normalize(way)
+    bend = normalize(out - (out * axis).sum(-1, keepdims=True) * axis)
+    along = (upper**2 + far**2 - lower**2) / (2 * far)
+    joints[:, elbow] = root + axis * along + bend * np.sqrt(np.maximum(upper**2 - along**2, 0))
+    joints[:, wrist] = root + axis * far
+
+
+def write_stranger(motion: Motion, path: Path) -> None:
+    """A BVH file with the joint names of another tool."""
+    motion.write(path)
+    lines = path.read_text().split("\n")
+    for at, line in enumerate(lines):
+        word, _, name = line.strip().partition(" ")
+        if word in ("ROOT", "JOINT"):
+            side, _, part = name.partition("_")
+            new = side.title() + MIXAMO[part] if part else MIXAMO[name]
+            lines[at] = line.replace(name, f"mixamorig:{new}")
+    path.write_text("\n".join(lines))
+
+
+def make_clips(folder: Path, count: int) -> None:
+    """The user's folder: BVH files and captions.csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "captions.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "caption", "subject"])
+        for n, real in enumerate(standing_clips(count)):
+            made = saluting(real, n)
+            smaller = Motion(0.93 * made.joints, made.fps).resample(30)
+            write_stranger(smaller, folder / f"salute{n:02d}.bvh")
+            for k in range(3):
+                words = WORDINGS[(n + k) % len(WORDINGS)]
+                table.writerow([f"salute{n:02d}.bvh", words, f"actor{n % 8}"])
+
+
+def command(*words: object) -> str:
+    """Run `motiongpt3 ...` as a user would, and give what it prints."""
+    told = ["motiongpt3", *map(str, words)]
+    print("$", " ".join(told), file=sys.stderr, flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", *told], check=True, stdout=subprocess.PIPE, text=True
+    )
+    print(done.stdout, file=sys.stderr)
+    return done.stdout
+
+
+def judged(model: str | None) -> int:
+    """Of ten seeds, how many salute."""
+    loaded = motiongpt3.load(model)
+    made = [loaded.generate(UNSEEN, seconds=4.0, seed=seed) for seed in range(SEEDS)]
+    return sum(salutes(motion.joints) for motion in made)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A user's own clips, from files to a new action")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of training")
+    parser.add_argument("--clips", type=int, default=40)
+    parser.add_argument("--keep", type=Path, help="an empty folder for everything that is made")
+    parser.add_argument("--old", action="store_true", help="judge what the model could do before")
+    options = parser.parse_args()
+    base = options.keep or Path(tempfile.mkdtemp(prefix="own-data-"))
+    mine, prepared, run = base / "mine", base / "prepared", base / "run"
+    make_clips(mine, options.clips)
+    command("data", "check", mine)
+    command("data", "prepare", mine, "--captions", mine / "captions.csv", "-o", prepared)
+    train = ("train", "finetune", "--data", prepared, "--from", "shipped")
+    plan = json.loads(command(*train, "--dry-run", "--json"))
+    steps = max(20, int(60 * options.minutes / plan["stages"][-1]["seconds_per_step"]))
+    command(*train, "--out", run, "--stages.0.schedule.steps", steps)
+    before, after = judged(None), judged(str(run / "model"))
+    print(f"{UNSEEN!r}: {before} of {SEEDS} seeds before, {after} after, {steps} steps")
+    if options.old:
+        for model in ((), ("--model", run / "model")):
+            script = Path(__file__).with_name("semantics.py")
+            subprocess.run([sys.executable, script, *map(str, model)], check=False)
+    return int(after < NEEDED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
