@@ -18,6 +18,7 @@ from motiongpt3.app.cli_evaluate import add_evaluate
 from motiongpt3.app.cli_judge import add_train_evaluator
 from motiongpt3.app.cli_learn import add_data, add_report, add_train
 from motiongpt3.app.cli_library import add_embed, add_many_clips, add_many_prompts, add_search
+from motiongpt3.app.cli_render import add_render
 from motiongpt3.app.cli_reproduce import add_reproduce
 from motiongpt3.app.parser import (
     BACKENDS,
@@ -33,7 +34,8 @@ from motiongpt3.app.show import say_error
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
 from motiongpt3.model.sampling import Sampler
 
-READABLE, WRITABLE = ".bvh .npz .npy", ".bvh .glb .npz .npy .mp4 .gif .png"
+READABLE = ".bvh .npz .npy"
+WRITABLE = ".bvh .glb .npz .npy .mp4 .gif .webp .png .svg .pdf"
 """What the help says of `formats` and `render`, which are too slow to ask."""
 
 INTERRUPTED = 130
@@ -88,6 +90,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         _predict,
         _inbetween,
         _convert,
+        add_render,
         _convert_checkpoint,
         _export_onnx,
     ):

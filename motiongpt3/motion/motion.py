@@ -14,7 +14,7 @@ from motiongpt3.motion.mirror import mirror_words
 from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
 from motiongpt3.motion.symmetry import mirror_joints
 
-PICTURES = (".mp4", ".gif", ".png")
+PICTURES = (".mp4", ".gif", ".webp", ".png", ".svg", ".pdf")
 
 _OWN_RATE = float("-inf")
 """Stands for a frame rate that is not given."""
@@ -144,7 +144,9 @@ class Motion:
         return formats.read(Path(path))
 
     def write(self, path: str | Path, **options: Any) -> Path:
-        """Write a motion file by suffix: .bvh .glb .npz .npy, or a picture: .mp4 .gif .png.
+        """Write a motion file by suffix: .bvh .glb .npz .npy, or a picture.
+
+        Videos are .mp4 .gif .webp, poses side by side .png .svg .pdf.
 
         Options go to the writer of pictures (see `motiongpt3.render.video.write`).
 
