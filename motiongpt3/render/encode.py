@@ -34,7 +34,7 @@ def gif(pictures: Iterator[Picture], fps: float, path: Path) -> None:
 def webp(pictures: Iterator[Picture], fps: float, path: Path) -> None:
     """Write a looping webp, transparent where the pictures are."""
     images = (Image.fromarray(picture) for picture in pictures)
-    _save("WEBP", path, fps, images, quality=82, method=2)
+    _save("WEBP", path, fps, images, quality=75, method=2)
 
 
 def mp4(pictures: Iterator[Picture], fps: float, path: Path) -> None:

@@ -55,12 +55,12 @@ class Canvas:
         low, high = self._boxes(drawn)
         # Far ones first: what is painted later covers the soft edge of what is behind it.
         for limb in np.argsort(-drawn[..., 2].mean(axis=1)):
-            (left, top), (right, bottom) = low[limb], high[limb]
+            (left, top), (right, bottom) = low[limb].tolist(), high[limb].tolist()
             if left < right and top < bottom:
                 offset = np.array([left, top, 0, 0, 0], np.float32)
                 surface = _surface(drawn[limb] - offset, bottom - top, right - left)
                 self._lay(slice(top, bottom), slice(left, right), surface, int(parts[limb]))
-        (left, top), (right, bottom) = low.min(axis=0), high.max(axis=0)
+        (left, top), (right, bottom) = low.min(axis=0).tolist(), high.max(axis=0).tolist()
         scale = float(np.median(drawn[..., 3] / drawn[..., 4]))
         if left < right and top < bottom:
             self._crease(slice(top, bottom), slice(left, right), max(1, round(_REACH * scale)))
@@ -193,9 +193,13 @@ def _surface(
     along += across
     along *= inverse
     tone, shine = _lit(along, towards, lz)
-    near = share * dz
-    near += z
-    near -= towards * thick
+    near = share * (-dz / (z + dz))  # even steps in the picture are uneven ones in depth
+    near += 1
+    np.divide(z, near, out=near)
+    share *= grow
+    share += thick
+    share *= towards
+    near -= share
     return alpha, tone, shine, near
 
 

@@ -20,7 +20,7 @@ STANDING_STILL = 0.35
 
 
 Style = Literal["mannequin", "skeleton"]
-Path = Literal["follow", "fixed", "orbit"]
+Way = Literal["follow", "fixed", "orbit"]
 """A camera goes with the person, stands where it sees all of the motion, or goes round once."""
 Background = Literal["studio", "white", "transparent"]
 
@@ -52,7 +52,7 @@ class View:
     trail: bool = True
     contacts: bool = False
     style: Style = "mannequin"
-    camera: Path = "follow"
+    camera: Way = "follow"
     background: Background = "studio"
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class View:
             raise InputError(f"azimuth is {self.azimuth}", where="view", hint="-360 to 360 degrees")
         if not 1 <= self.elevation <= 60:
             raise InputError(f"elevation is {self.elevation}", where="view", hint="1 to 60 degrees")
-        for name, kind in (("style", Style), ("camera", Path), ("background", Background)):
+        for name, kind in (("style", Style), ("camera", Way), ("background", Background)):
             if getattr(self, name) not in get_args(kind):
                 raise InputError(
                     f"{name} is {getattr(self, name)!r}",

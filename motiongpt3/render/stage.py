@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -26,6 +26,7 @@ _BALLS = 4
 """Balls along a limb that cast its shadow."""
 
 
+@runtime_checkable
 class Mark(Protocol):
     """Something drawn on the ground."""
 
