@@ -1,7 +1,6 @@
 """Pictures of a motion: every frame of it, several side by side, or its poses in a row."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
 
@@ -85,7 +84,7 @@ def _film(scene: Scene, view: View, fps: float, sheet: Sheet) -> Iterator[Pictur
     margin = round(0.075 * view.height)
     camera = Camera.film(scene, view, fps, sheet.top + margin // 3, margin)
     away = float(np.linalg.norm(camera.position[0] - scene.root[0]))
-    stage = Stage.of(camera, scene, view, reach=1.2 * away)
+    stage = Stage.of(camera, scene, (view.width, view.height), 1.2 * away, view.background)
     marks: list[Mark] = [Trail.of(scene.root)] if view.trail else []
     marks += Prints.of(scene, fps) if view.contacts else []
     end = len(scene.joints) / fps
@@ -121,8 +120,8 @@ def sequence(take: Take, view: View | None = None) -> Picture:
     sheet = Sheet.of(width, height, take.caption)
     centre = (width / 2, 0.5 * (sheet.top + height - margin))
     camera = Camera.across(scene, row.axes, scale, centre)
-    size = replace(view, width=width, height=height)
-    stage = Stage.of(camera, scene, size, reach=0.6 * row.length + 1.5)
+    reach = 0.6 * row.length + 1.5
+    stage = Stage.of(camera, scene, (width, height), reach, view.background)
     below = camera.project((scene.joints.mean(axis=1) * [1, 0, 1])[None])[0]
 
     def write(image: np.ndarray) -> None:

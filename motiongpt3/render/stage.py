@@ -11,12 +11,12 @@ from motiongpt3.render.camera import Camera
 from motiongpt3.render.ground import Ground
 from motiongpt3.render.limbs import Limbs
 from motiongpt3.render.painter import Canvas, project
-from motiongpt3.render.scene import Scene, View
+from motiongpt3.render.scene import Background, Scene
 
 Picture = UInt8[np.ndarray, "H W C"]
 """Red, green, blue, and how opaque it is where the background is transparent."""
 
-_PAPER: dict[str, tuple[float | None, ...]] = {
+_PAPER: dict[Background, tuple[float | None, ...]] = {
     "studio": (None,),
     "white": (255.0,),
     "transparent": (255.0, 0.0),
@@ -62,10 +62,15 @@ class Stage:
     canvas: Canvas
 
     @staticmethod
-    def of(camera: Camera, scene: Scene, view: View, reach: float) -> "Stage":
-        """The stage of a view; see `Ground.of`."""
-        size = (view.width, view.height)
-        papers = _PAPER[view.background]
+    def of(
+        camera: Camera,
+        scene: Scene,
+        size: tuple[int, int],
+        reach: float,
+        background: Background,
+    ) -> "Stage":
+        """A stage of a width and height; see `Ground.of`."""
+        papers = _PAPER[background]
         grounds = tuple(Ground.of(camera, scene, size, reach, paper) for paper in papers)
         return Stage(grounds, Canvas.blank(*size))
 

@@ -94,7 +94,7 @@ def _body(axes: Any, ends: Float[np.ndarray, "P 2 3"], limbs: Limbs, halo: bool)
     """Paint one body; ends are right, up and into the picture, metres."""
     from matplotlib.patches import PathPatch
 
-    parts = np.unique(limbs.part)
+    parts = np.unique(limbs.part).tolist()
     depth = {part: ends[limbs.part == part, :, 2].mean() for part in parts}
     for part in sorted(parts, key=lambda part: -depth[part]):
         mine = limbs.part == part
