@@ -2,6 +2,7 @@
 # make test   all tests            make check   format, lint and types
 # make figures  every number of the model card again (needs the development data; five minutes)
 # make soak   kills, signals, several processes and damaged files, the long way (an hour)
+# make gallery  the pictures of docs/gallery.md again (two minutes)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PY = $(VENV)/bin/python
@@ -9,7 +10,7 @@ PIP = $(PY) -m pip install --quiet --disable-pip-version-check --constraint cons
 OUT = out
 PROMPT = a person waves the left hand
 
-.PHONY: demo test check figures soak clean
+.PHONY: demo test check figures gallery soak clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -30,6 +31,9 @@ check: $(VENV)/installed-dev
 figures: $(VENV)/installed-dev
 	@test -f prepared/manifest.json || $(VENV)/bin/motiongpt3 data prepare -o prepared
 	$(PY) scripts/figures.py --data prepared --check
+
+gallery: $(VENV)/installed
+	$(PY) scripts/gallery.py
 
 clean:
 	rm -rf $(OUT) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ from motiongpt3.app.cli_evaluate import add_evaluate
 from motiongpt3.app.cli_judge import add_train_evaluator
 from motiongpt3.app.cli_learn import add_data, add_report, add_train
 from motiongpt3.app.cli_library import add_embed, add_many_clips, add_many_prompts, add_search
+from motiongpt3.app.cli_render import add_render
 from motiongpt3.app.cli_reproduce import add_reproduce
 from motiongpt3.app.parser import (
     BACKENDS,
@@ -87,6 +88,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         _predict,
         _inbetween,
         add_convert,
+        add_render,
         _convert_checkpoint,
         _export_onnx,
     ):

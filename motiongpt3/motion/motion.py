@@ -15,7 +15,7 @@ from motiongpt3.motion.mirror import mirror_words
 from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
 from motiongpt3.motion.symmetry import mirror_joints
 
-PICTURES = (".mp4", ".gif", ".png")
+PICTURES = (".mp4", ".gif", ".webp", ".png", ".svg", ".pdf")
 
 _OWN_RATE = float("-inf")
 """Stands for a frame rate that is not given."""
@@ -157,7 +157,7 @@ class Motion:
     def write(self, path: str | Path, **options: Any) -> Path:
         """Write a motion file of any kind in `motiongpt3.formats.WRITABLE`, or a picture.
 
-        An .amc gets its .asf beside it, `.smpl.npz` is the layout of AMASS. Options go to the
+        Videos are .mp4 .gif .webp, poses side by side .png .svg .pdf. An .amc gets its .asf beside it, `.smpl.npz` is the layout of AMASS. Options go to the
         writer: of pictures (see `motiongpt3.render.video.write`), or of files, which take a
         `skeleton` to put the motion on (see `motiongpt3.formats.write`).
 

@@ -5,31 +5,36 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.motion.motion import Motion
 from motiongpt3.render.figure import sequence
-from motiongpt3.render.scene import View
+from motiongpt3.render.scene import Take, View
+from motiongpt3.render.stage import Picture
 
-_VIEW = View(height=400, poses=6)
+SHEET = View(height=400, poses=6, background="white")
+MOST = 100
+"""Motions on one sheet."""
 _COLOURS = 128
 """Colours of the picture file: a third of the size, and no difference that can be seen."""
 
 
 def contact_sheet(
-    shown: Sequence[tuple[str, Motion]], columns: int = 2, view: View = _VIEW
-) -> UInt8[np.ndarray, "H W 3"]:
+    shown: Sequence[tuple[str, Motion]], columns: int = 2, view: View = SHEET
+) -> Picture:
     """Captions and motions on one picture, from left to right and from the top down.
 
     Raises:
-        InputError: for no motions, or one that is not a person's.
+        InputError: for no motions or too many, or one that is not a person's.
     """
-    if not shown:
-        raise InputError("no motions to draw", where="contact sheet")
-    strips = [sequence(m.joints, m.fps, m.skeleton, caption, view) for caption, m in shown]
+    if not 1 <= len(shown) <= MOST:
+        raise InputError(
+            f"{len(shown)} motions to draw", where="contact sheet", hint=f"give 1 to {MOST}"
+        )
+    takes = [Take(m.joints, m.fps, m.skeleton, caption) for caption, m in shown]
+    strips = [sequence(take, view) for take in takes]
     width = max(strip.shape[1] for strip in strips)
     cells = [_widened(strip, width) for strip in strips]
     paper = np.repeat(cells[-1][:, :1], width, axis=1)
@@ -38,7 +43,7 @@ def contact_sheet(
     return np.concatenate(rows)
 
 
-def write_png(image: UInt8[np.ndarray, "H W 3"], path: Path) -> None:
+def write_png(image: Picture, path: Path) -> None:
     """Write a drawn picture, in as few colours as it needs.
 
     Raises:
@@ -49,7 +54,7 @@ def write_png(image: UInt8[np.ndarray, "H W 3"], path: Path) -> None:
         temporary.write_bytes(content)
 
 
-def png(image: UInt8[np.ndarray, "H W 3"]) -> bytes:
+def png(image: Picture) -> bytes:
     """A drawn picture as a PNG file, in as few colours as it needs."""
     picture = Image.fromarray(image).quantize(_COLOURS, dither=Image.Dither.NONE)
     content = BytesIO()
@@ -58,7 +63,7 @@ def png(image: UInt8[np.ndarray, "H W 3"]) -> bytes:
 
 
 def _widened(strip: np.ndarray, width: int) -> np.ndarray:
-    """The floor goes on to both sides."""
+    """The paper goes on to both sides."""
     missing = width - strip.shape[1]
     sides = (missing // 2, missing - missing // 2)
     return np.pad(strip, ((0, 0), sides, (0, 0)), mode="edge")

@@ -1,91 +1,108 @@
-"""Pictures of a motion: every frame of it, or its poses side by side."""
+"""Pictures of a motion: every frame of it, several side by side, or its poses in a row."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain, repeat
 
 import numpy as np
-from jaxtyping import Float, UInt8
 
-from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
-from motiongpt3.render import body
-from motiongpt3.render.ground import TRAIL_STEP, Ground, trail_points
-from motiongpt3.render.scene import Camera, Scene, View, camera_axes
+from motiongpt3.errors import InputError
+from motiongpt3.render.camera import Camera
+from motiongpt3.render.limbs import Limbs
+from motiongpt3.render.marks import Prints, Trail
+from motiongpt3.render.row import GAP, Row
+from motiongpt3.render.scene import Scene, Take, View
 from motiongpt3.render.sheet import Sheet
+from motiongpt3.render.stage import Cast, Mark, Picture, Stage
 
-_GAP = 0.2
-"""Metres between poses that stand side by side."""
+MOST = 16
+"""Clips that are compared in one video."""
+_ABREAST = 4
 _WIDEST = 4096
 """Pixels."""
+_PART = 256
+"""Frames whose limbs are worked out together: memory must not grow with the length of a clip."""
 
 
-def draw(
-    joints: Float[np.ndarray, "T J 3"],
-    fps: float | None = None,
-    skeleton: Skeleton = HUMANML3D,
-    caption: str = "",
-    view: View | None = None,
-) -> UInt8[np.ndarray, "T H W 3"]:
-    """Draw every frame of a motion. See `frames`, which needs no memory for all of them."""
-    return np.stack(list(frames(joints, fps, skeleton, caption, view)))
-
-
-def frames(
-    joints: Float[np.ndarray, "T J 3"],
-    fps: float | None = None,
-    skeleton: Skeleton = HUMANML3D,
-    caption: str = "",
-    view: View | None = None,
-) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    """Draw a motion frame by frame: a person on a grid, followed by a camera.
+def frames(take: Take, view: View | None = None) -> Iterator[Picture]:
+    """Draw a motion frame by frame: a person on a floor, seen by a camera.
 
     The left arm and leg are blue, the right ones orange.
-
-    Args:
-        joints: positions, Y up; metres, or any unit that is then scaled to a person's size.
-        fps: frames per second, for the clock and the smoothness of the camera; the skeleton's own
-            where it is not given.
-        skeleton: which joints they are.
-        caption: text at the top.
-        view: size and viewpoint.
 
     Raises:
         InputError: at once, for no frames, a wrong shape, or a coordinate that is not a number.
     """
     view = view or View()
-    scene = Scene.of(joints, skeleton)
-    sheet = Sheet.of(view.width, view.height, caption)
-    return _film(scene, view, fps or skeleton.fps, sheet)
+    scene = Scene.of(take.joints, take.skeleton)
+    return _film(scene, view, take.rate, Sheet.of(view.width, view.height, take.caption))
 
 
-def _film(scene: Scene, view: View, fps: float, sheet: Sheet) -> Iterator[np.ndarray]:
+def compare(takes: Sequence[Take], view: View | None = None) -> Iterator[Picture]:
+    """Draw motions side by side, frame by frame; one that is over holds its last frame.
+
+    Args:
+        takes: all of one frame rate.
+        view: how each of them is drawn, so the pictures are as many times larger.
+
+    Raises:
+        InputError: as `frames`; for no motions, several frame rates, or a picture too large.
+    """
+    view = view or View()
+    if not 1 <= len(takes) <= MOST or len({take.rate for take in takes}) != 1:
+        raise InputError(f"{len(takes)} motions to compare", where="compare",
+                         hint=f"1 to {MOST} of one frame rate")  # fmt: skip
+    width, height = panels(len(takes), view)
+    if max(width, height) > _WIDEST:
+        raise InputError(f"the picture would be {width} x {height} pixels", where="compare",
+                         hint=f"at most {_WIDEST}: ask for a smaller size")  # fmt: skip
+    films = [frames(take, view) for take in takes]
+    if len(films) == 1:
+        return films[0]
+    return _beside(films, [len(take.joints) for take in takes])
+
+
+def panels(count: int, view: View) -> tuple[int, int]:
+    """Width and height of a picture of several motions."""
+    return view.width * min(count, _ABREAST), view.height * -(-count // _ABREAST)
+
+
+def _beside(films: Sequence[Iterator[Picture]], lengths: Sequence[int]) -> Iterator[Picture]:
+    last: list[Picture] = [next(film) for film in films]
+    blank = np.broadcast_to(last[0][:1, :1], last[0].shape)
+    for frame in range(max(lengths)):
+        if frame:
+            last = [
+                next(film) if frame < length else picture
+                for film, length, picture in zip(films, lengths, last, strict=True)
+            ]
+        cells = list(chain(last, repeat(blank, -len(last) % min(_ABREAST, len(last)))))
+        rows = [cells[at : at + _ABREAST] for at in range(0, len(cells), _ABREAST)]
+        yield np.concatenate([np.concatenate(row, axis=1) for row in rows])
+
+
+def _film(scene: Scene, view: View, fps: float, sheet: Sheet) -> Iterator[Picture]:
     margin = round(0.075 * view.height)
-    camera = Camera.follow(scene, view, fps, sheet.top + margin // 3, margin)
-    ground = Ground.of(camera, scene, view.width, view.height, reach=3.2 * scene.stature)
-    limbs = body.Limbs.of(scene)
-    drawn = body.project(limbs, camera)
-    casters = _casters(limbs)
-    trail, passed = trail_points(scene.root)
-    image = np.empty((3, view.height, view.width), np.float32)
-    depth = np.empty_like(image[0])
-    for frame, ends in enumerate(drawn):
-        # The last 5 metres; the camera has left the rest behind.
-        oldest = max(0, passed[frame] - round(5 / TRAIL_STEP))
-        walked = trail[oldest : passed[frame]] if view.trail else trail[:0]
-        ground.paint(image, frame, casters[frame], walked)
-        depth.fill(np.inf)
-        body.paint(image, depth, ends, limbs.colour)
-        sheet.paint(image)
-        sheet.clock(image, frame / fps, len(drawn) / fps)
-        yield _bytes(image)
+    camera = Camera.film(scene, view, fps, sheet.top + margin // 3, margin)
+    away = float(np.linalg.norm(camera.position[0] - scene.root[0]))
+    stage = Stage.of(camera, scene, (view.width, view.height), 1.2 * away, view.background)
+    marks: list[Mark] = [Trail.of(scene.root)] if view.trail else []
+    marks += Prints.of(scene, fps) if view.contacts else []
+    end = len(scene.joints) / fps
+    for start in range(0, len(scene.joints), _PART):
+        part = slice(start, start + _PART)
+        cast = Cast.of(Limbs.of(scene.cut(part), view.style), camera.at(part))
+        for number in range(len(cast.drawn)):
+            now = (start + number) / fps
+            write = partial(_write, sheet=sheet, now=now, end=end)
+            yield stage.picture(start + number, cast, number, marks, write)
 
 
-def sequence(
-    joints: Float[np.ndarray, "T J 3"],
-    fps: float | None = None,
-    skeleton: Skeleton = HUMANML3D,
-    caption: str = "",
-    view: View | None = None,
-) -> UInt8[np.ndarray, "H W 3"]:
+def _write(image: np.ndarray, sheet: Sheet, now: float, end: float) -> None:
+    sheet.paint(image)
+    sheet.clock(image, now, end)
+
+
+def sequence(take: Take, view: View | None = None) -> Picture:
     """Draw poses of a motion side by side, from first to last, with their times.
 
     The picture is 0.66 view heights high and as wide as the poses need.
@@ -94,61 +111,27 @@ def sequence(
         InputError: as `frames`.
     """
     view = view or View()
-    scene = Scene.of(joints, skeleton)
-    count = min(view.poses, len(scene.joints))
-    at = np.linspace(0, len(scene.joints) - 1, count).round().astype(int)
-    axes = camera_axes(scene, view)
-    scene, length = _row(scene, at, axes[0])
-    return _strip(scene, length, at / (fps or skeleton.fps), view, caption, axes)
-
-
-def _row(scene: Scene, at: np.ndarray, right: np.ndarray) -> tuple[Scene, float]:
-    """Chosen poses moved into a row along the picture, centred at zero, and its length (metres)."""
-    joints = scene.joints[at] - scene.root[at][:, None]
-    side = joints @ right
-    low, high = side.min(axis=1) - _GAP / 2, side.max(axis=1) + _GAP / 2
-    room = np.maximum(high - low, 0.38 * scene.stature)
-    place = np.cumsum(room) - 0.5 * room - 0.5 * room.sum() - 0.5 * (low + high)
-    joints = joints + place[:, None, None] * right
-    return replace(scene, joints=joints, ahead=scene.ahead[at]), float(room.sum())
-
-
-def _strip(
-    scene: Scene, length: float, times: np.ndarray, view: View, caption: str, axes: np.ndarray
-) -> np.ndarray:
-    """Draw a row of poses with their times (seconds)."""
-    height = _even(0.66 * view.height)
+    row = Row.of(take, view)
+    scene, height = row.scene, _even(0.66 * view.height)
     margin = round(0.14 * height)
     scale = (height - 2.1 * margin) / (max(scene.joints[..., 1].max(), scene.stature) + 0.15)
-    scale = min(scale, _WIDEST / (length + 2 * _GAP))
-    width = max(_even(scale * (length + 2 * _GAP)), height)
-    sheet = Sheet.of(width, height, caption)
-    camera = Camera.across(scene, axes, scale, (width / 2, 0.5 * (sheet.top + height - margin)))
-    ground = Ground.of(camera, scene, width, height, reach=0.6 * length + 1.5)
-    limbs = body.Limbs.of(scene).together()
-    image = np.empty((3, height, width), np.float32)
-    ground.paint(image, 0, _casters(limbs)[0], np.zeros((0, 3)))
-    depth = np.full_like(image[0], np.inf)
-    body.paint(image, depth, body.project(limbs, camera)[0], limbs.colour)
-    sheet.paint(image)
+    scale = min(scale, _WIDEST / (row.length + 2 * GAP))
+    width = max(_even(scale * (row.length + 2 * GAP)), height)
+    sheet = Sheet.of(width, height, take.caption)
+    centre = (width / 2, 0.5 * (sheet.top + height - margin))
+    camera = Camera.across(scene, row.axes, scale, centre)
+    reach = 0.6 * row.length + 1.5
+    stage = Stage.of(camera, scene, (width, height), reach, view.background)
     below = camera.project((scene.joints.mean(axis=1) * [1, 0, 1])[None])[0]
-    for time, (u, _, _) in zip(times, below, strict=True):
-        sheet.write(image, f"{time:.1f} s", (u, below[:, 1].max() + 0.55 * margin))
-    return _bytes(image)
 
+    def write(image: np.ndarray) -> None:
+        sheet.paint(image)
+        for time, (u, _, _) in zip(row.times, below, strict=True):
+            sheet.write(image, f"{time:.1f} s", (u, below[:, 1].max() + 0.55 * margin))
 
-def _bytes(image: np.ndarray) -> np.ndarray:
-    """Planes of 0 to 255 as one picture of bytes."""
-    out = np.empty((*image.shape[1:], 3), np.uint8)
-    for channel, plane in enumerate(image):
-        out[..., channel] = plane
-    return out
+    cast = Cast.of(Limbs.of(scene, view.style).together(), camera)
+    return stage.picture(0, cast, 0, [], write)
 
 
 def _even(size: float) -> int:
     return 2 * round(size / 2)
-
-
-def _casters(limbs: body.Limbs) -> np.ndarray:
-    """Points along the limbs that cast the shadow."""
-    return np.concatenate([limbs.start, 0.5 * (limbs.start + limbs.end), limbs.end], axis=1)

@@ -1,170 +1,183 @@
-"""The ground: a soft grid that shows motion over it, the root's trail and the body's shadow."""
+"""The ground: a soft grid that shows motion over it, and what is marked on it.
+
+Shapes: H x W pixels of a picture, of which the lowest G rows show the ground; N spots.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 
-from motiongpt3.render.scene import STANDING_STILL, Camera, Scene
+from motiongpt3.render.camera import Camera
+from motiongpt3.render.scene import Scene
 
 TILE = 0.5
 """Metres between the lines of the grid."""
-_SKY, _FLOOR = np.array([[250, 250, 252], [222, 226, 233]], np.float32)
-_LINE = 0.17
-_SHADOW = 0.55
-_TRAIL_WIDTH, TRAIL_STEP = 0.014, 0.02
-_LONGEST = 100_000
-"""Points of a trail."""
-_BAND, _PIECE = 24, 24
-"""Picture rows, and points of the trail, that are worked on together: they fit the CPU's cache."""
-_TRAIL_TINT = np.array([0.34, 0.30, 0.14], np.float32)
-"""Share of red, green and blue that the trail takes away."""
-_SUN = np.array([0.13, 0.06])
+_SKY, _FLOOR = np.array([[250, 250, 252], [221, 225, 232]], np.float32)
+_LINE = 0.11
+_SHADOW = np.array([0.52, 0.49, 0.42], np.float32)
+"""Share of red, green and blue that is missing in the deepest shadow: it is cool."""
+_BAND = 24
+"""Picture rows that are worked on together: they fit the CPU's cache."""
+_SUN = np.array([0.28, 0.16])
 """Metres that shadows fall to the right and away, per metre of height."""
+Grid = tuple[Float[np.ndarray, "2 G W"], Float[np.ndarray, "2 G W"]]
+"""Grid coordinates (tiles) of the pixels relative to the camera, and pixels to a tile."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ground:
     """What of the ground stays the same from picture to picture of one camera.
 
     Attributes:
         camera: the camera.
-        backdrop: the empty studio, 0 to 255.
-        first_row: the uppermost picture row in which the grid is visible.
-        across: grid coordinates (tiles) of the pixels, relative to the camera, for two axes.
-        sharpness: tiles to pixels, for two axes.
+        backdrop: what is there without a person, 0 to 255.
+        first_row: the uppermost picture row in which the ground is visible.
+        points: metres to the right of the point below the camera, and ahead of it.
         strength: how dark a grid line is at each pixel.
-        turn: rotates the world's x, z into the two grid axes.
+        turn: rotates the world's x, z into the two grid axes, in tiles.
+        grid: the grid as the camera sees it; None for a camera that turns, or no grid.
     """
 
     camera: Camera
     backdrop: Float[np.ndarray, "3 H W"]
     first_row: int
-    across: Float[np.ndarray, "2 G W"]
-    sharpness: Float[np.ndarray, "2 G W"]
-    strength: Float[np.ndarray, "G W"]
+    points: Float[np.ndarray, "2 G W"]
+    strength: Float[np.ndarray, "G W"] | None
     turn: Float[np.ndarray, "2 2"]
+    grid: Grid | None
 
     @staticmethod
-    def of(camera: Camera, scene: Scene, width: int, height: int, reach: float) -> "Ground":
-        """The ground that `camera` sees; the grid fades out `reach` metres from its centre."""
-        right, up, into = camera.axes
+    def of(
+        camera: Camera,
+        scene: Scene,
+        size: tuple[int, int],
+        reach: float,
+        paper: float | None = None,
+    ) -> "Ground":
+        """The ground that `camera` sees.
+
+        Args:
+            size: width and height of the picture.
+            reach: metres from the middle at which the grid has faded out.
+            paper: brightness (0 to 255) of plain paper that is there in place of a studio.
+        """
+        width, height = size
+        _, up, into = camera.axes[0]
         u = (np.arange(width) + 0.5 - camera.centre[0]) / camera.focal
         v = (camera.centre[1] - np.arange(height) - 0.5)[:, None] / camera.focal
         fall = into[1] + up[1] * v
         first_row = int(np.argmax(fall[:, 0] < -1e-3))
         v, fall = v[first_row:], fall[first_row:]
         ray = -camera.position[0, 1] / fall
-        forward = ray * (into[[0, 2], None, None] + up[[0, 2], None, None] * v)
-        points = forward + right[[0, 2], None, None] * ray * u  # (2, G, W) metres from the camera
+        tilt = np.hypot(into[0], into[2])  # of `up`, the part that leads ahead is -into[1]
+        points = np.stack([ray * u, ray * (tilt - into[1] * v) + 0 * u]).astype(np.float32)
         ahead = scene.ahead[0]
         turn = np.array([[ahead[2], -ahead[0]], [ahead[0], ahead[2]]]) / TILE
-        across = np.einsum("ij,jgw->igw", turn, points)
-        step = np.hypot(*np.gradient(across, axis=(1, 2)))
-        middle = -camera.position[0, 1] / into[1] * into[[0, 2], None, None]
-        off = np.hypot(*(points - middle)) / reach
-        strength = _LINE * np.clip(1 - off * off, 0, 1) * np.clip(1.5 - step.max(0), 0, 1)
-        return Ground(
-            camera,
-            _studio(width, height, first_row, off),
-            first_row,
-            across.astype(np.float32),
-            (1 / step).astype(np.float32),
-            strength.astype(np.float32),
-            turn,
-        )
+        middle = -camera.position[0, 1] / into[1] * tilt
+        off = np.hypot(points[0], points[1] - middle) / reach
+        if paper is not None:
+            backdrop = np.full((3, height, width), paper, np.float32)
+            return Ground(camera, backdrop, first_row, points, None, turn, None)
+        grid = _grid(points, turn @ _facing(camera, 0))
+        strength = _LINE * np.clip(1 - off * off, 0, 1) * np.clip(1.5 - 1 / grid[1].min(0), 0, 1)
+        backdrop = _studio(width, height, first_row, off)
+        kept = None if camera.turns else grid
+        return Ground(camera, backdrop, first_row, points, strength.astype(np.float32), turn, kept)
 
-    def paint(
-        self,
-        image: Float[np.ndarray, "3 H W"],
-        frame: int,
-        casters: Float[np.ndarray, "N 3"],
-        trail: Float[np.ndarray, "M 3"],
-    ) -> None:
-        """The ground of one frame, without the body.
+    def paint(self, image: Float[np.ndarray, "3 H W"], frame: int) -> Float[np.ndarray, "3 G W"]:
+        """Paint the empty ground of one frame over the whole image; gives the part it fills.
 
         Args:
-            image: red, green and blue planes, 0 to 255, overwritten.
+            image: red, green and blue planes, 0 to 255.
             frame: which of the camera's positions.
-            casters: points of the body, metres; they cast the shadow.
-            trail: points on the ground, metres, `TRAIL_STEP` apart.
         """
-        image[:, : self.first_row] = self.backdrop[:, : self.first_row]
         floor, backdrop = image[:, self.first_row :], self.backdrop[:, self.first_row :]
+        image[:, : self.first_row] = self.backdrop[:, : self.first_row]
+        if self.strength is None:
+            floor[:] = backdrop
+            return floor
+        across, sharp = self.grid or _grid(self.points, self.turn @ _facing(self.camera, frame))
         shift = self.turn @ self.camera.position[frame, [0, 2]]
-        shift = (shift - np.floor(shift)).astype(np.float32)
+        shift = (shift - np.floor(shift)).astype(np.float32)[:, None, None]
         for start in range(0, floor.shape[1], _BAND):
             rows = slice(start, start + _BAND)
-            np.multiply(backdrop[:, rows], self._grid(rows, shift), out=floor[:, rows])
-        rows, columns, cover = self._shadow(casters, frame)
-        floor[:, rows, columns] *= 1 - _SHADOW * cover
-        if len(trail):
-            rows, columns, cover = self._trail(trail, frame)
-            floor[:, rows, columns] *= 1 - _TRAIL_TINT[:, None, None] * cover
+            lines = _lines(across[:, rows] + shift, sharp[:, rows], self.strength[rows])
+            np.multiply(backdrop[:, rows], lines, out=floor[:, rows])
+        return floor
 
-    def _grid(self, rows: slice, shift: np.ndarray) -> np.ndarray:
-        """Brightness of some rows of the ground, whose tiles have moved by `shift`."""
-        off = self.across[:, rows] + shift[:, None, None]
-        off -= np.rint(off)
-        np.abs(off, out=off)
-        off *= self.sharpness[:, rows]
-        # A line where either axis is near a whole tile; 1.3 pixels from its middle it ends.
-        bright = np.minimum(*off)
-        np.subtract(1.3, bright, out=bright)
-        np.clip(bright, 0, 1, out=bright)
-        bright *= self.strength[rows]
-        return np.subtract(1, bright, out=bright)
-
-    def _shadow(self, casters: np.ndarray, frame: int) -> tuple[slice, slice, np.ndarray]:
-        """Soft shadow: each point of the body darkens a blur that widens with its height."""
+    def shadow(
+        self,
+        floor: Float[np.ndarray, "3 G W"],
+        frame: int,
+        casters: Float[np.ndarray, "N 3"],
+        radii: Float[np.ndarray, " N"],
+    ) -> None:
+        """Darken the floor below balls that stand for the body; the higher the softer. Metres."""
         height = np.maximum(casters[:, 1], 0)
-        right, _, into = self.camera.axes * [1, 0, 1]
-        fall = height[:, None] * (_SUN[0] * right + _SUN[1] * into / np.linalg.norm(into))
-        spots = casters * [1, 0, 1] + fall
-        size = 0.038 + 0.085 * height
-        # What touches the floor darkens it most.
-        weight = 0.26 / (1 + 4 * height) + 0.5 * np.exp(-((height / 0.09) ** 2))
-        rows, columns, cover = self._blur(spots, size, weight, frame)
-        cover /= 0.6 + cover
-        return rows, columns, cover
+        right, ahead = _facing(self.camera, frame).T
+        fall = height[:, None] * (_SUN[0] * right + _SUN[1] * ahead)
+        size = 0.7 * radii + 0.045 * height
+        # A spot keeps its darkness as it widens, and what touches the floor darkens it most.
+        weight = 0.42 * (radii / size) ** 2 + 0.45 * np.exp(-((height / 0.07) ** 2))
+        rows, columns, cover = self.spots(casters[:, [0, 2]] + fall, size, weight, frame)
+        np.exp(np.negative(cover, out=cover), out=cover)
+        for plane, share in zip(floor[:, rows, columns], _SHADOW, strict=True):
+            plane *= cover * share + (1 - share)
 
-    def _trail(self, trail: np.ndarray, frame: int) -> tuple[slice, slice, np.ndarray]:
-        """The path walked, the older the fainter; short pieces, since each costs its whole box."""
-        weight = np.linspace(0.15, 1.0, len(trail))
-        size = np.full(len(trail), _TRAIL_WIDTH)
-        cover = np.zeros_like(self.strength)
-        low, high = np.array(cover.shape), np.zeros(2, int)
-        for start in range(0, len(trail), _PIECE):
-            piece = slice(start, start + _PIECE)
-            rows, columns, part = self._blur(trail[piece], size[piece], weight[piece], frame)
-            cover[rows, columns] += part
-            low = np.minimum(low, (rows.start, columns.start))
-            high = np.maximum(high, (rows.stop, columns.stop))
-        rows, columns = (slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
-        return rows, columns, np.minimum(cover[rows, columns], 1)
-
-    def _blur(
-        self, spots: np.ndarray, size: np.ndarray, weight: np.ndarray, frame: int
-    ) -> tuple[slice, slice, np.ndarray]:
-        """Sum of blurred spots on the ground, and the rows and columns it covers.
+    def spots(
+        self,
+        places: Float[np.ndarray, "N 2"],
+        size: Float[np.ndarray, " N"],
+        weight: Float[np.ndarray, " N"],
+        frame: int,
+    ) -> tuple[slice, slice, Float[np.ndarray, "g w"]]:
+        """Sum of blurred spots on the ground (x, z), and the rows and columns of it they cover.
 
         A round spot on the ground is an upright ellipse in the picture, since the camera has no
         roll; a Gaussian ellipse is a product of a row and a column, so the sum is one matmul.
         """
-        height, width = self.strength.shape
-        position = self.camera.position[frame]
-        x, y, z = self.camera.axes @ (spots - position).T
+        height, width = self.points.shape[1:]
+        away = np.insert(places, 1, 0.0, axis=1) - self.camera.position[frame]
+        x, y, z = self.camera.axes[frame] @ away.T
         seen = z > 0.3
         x, y, z, size, weight = x[seen], y[seen], z[seen], size[seen], weight[seen]
         u = self.camera.centre[0] + self.camera.focal * x / z
         v = self.camera.centre[1] - self.camera.focal * y / z - self.first_row
         wide = self.camera.focal * size / z
-        flat = wide * position[1] / z + 0.4
-        left, right = _range(u, 3.4 * wide, width)
-        top, bottom = _range(v, 3.4 * flat, height)
+        flat = wide * self.camera.position[frame, 1] / z + 0.4
+        left, right = _range(u, 3.2 * wide, width)
+        top, bottom = _range(v, 3.2 * flat, height)
         across = _bells(left, right, u, wide)
         down = _bells(top, bottom, v, flat) * weight[:, None].astype(np.float32)
         return slice(top, bottom), slice(left, right), down.T @ across
+
+
+def _facing(camera: Camera, frame: int) -> Float[np.ndarray, "2 2"]:
+    """Columns: the camera's right and ahead on the ground, as x and z."""
+    right, _, into = camera.axes[frame]
+    return np.stack([right[[0, 2]], into[[0, 2]] / np.hypot(into[0], into[2])], axis=1)
+
+
+def _grid(points: np.ndarray, turn: np.ndarray) -> Grid:
+    """The grid at points of the ground; `turn` rotates and scales them into its axes."""
+    across = np.einsum("ij,jgw->igw", turn.astype(np.float32), points)
+    du, dv = np.diff(across[:, :, :2], axis=2)[..., :1], np.gradient(across, axis=1)
+    sharp = np.sqrt(du * du + dv * dv)
+    return across, np.reciprocal(sharp, out=sharp)
+
+
+def _lines(off: np.ndarray, sharp: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Brightness of the ground; `off` are grid coordinates, used up."""
+    off -= np.rint(off)
+    np.abs(off, out=off)
+    off *= sharp
+    # A line where either axis is near a whole tile; 1.3 pixels from its middle it ends.
+    bright = np.minimum(*off)
+    np.subtract(1.3, bright, out=bright)
+    np.clip(bright, 0, 1, out=bright)
+    bright *= strength
+    return np.subtract(1, bright, out=bright)
 
 
 def _bells(first: int, stop: int, middle: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -196,21 +209,4 @@ def _studio(width: int, height: int, first_row: int, off: np.ndarray) -> np.ndar
 
 def shades(count: int) -> UInt8[np.ndarray, "N 3"]:
     """The colours of the floor, `count` from deep shadow to light."""
-    return (_FLOOR * np.linspace(1 - _SHADOW, 1, count)[:, None]).astype(np.uint8)
-
-
-def trail_points(
-    root: Float[np.ndarray, "T 3"],
-) -> tuple[Float[np.ndarray, "M 3"], Int[np.ndarray, " T"]]:
-    """Points along the root path at even distances, and how many of them each frame has passed.
-
-    Someone who stays in place leaves no trail.
-    """
-    if np.ptp(root, axis=0).max() < STANDING_STILL:
-        return root[:0], np.zeros(len(root), int)
-    step = np.linalg.norm(np.diff(root, axis=0), axis=-1)
-    walked = np.concatenate([[0.0], np.cumsum(step)])
-    apart = max(TRAIL_STEP, walked[-1] / _LONGEST)
-    marks = np.arange(0, walked[-1] + 1e-9, apart)
-    points = np.stack([np.interp(marks, walked, axis) for axis in root.T], axis=-1)
-    return points, np.floor(walked / apart).astype(int) + 1
+    return (_FLOOR * (1 - np.linspace(1, 0, count)[:, None] * _SHADOW)).astype(np.uint8)

@@ -1,26 +1,33 @@
-"""The scene of a picture: one person on the floor in metres, and the camera that follows them."""
+"""The scene of a picture: one person on the floor in metres, and how they are looked at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.errors import InputError
-from motiongpt3.motion.skeleton import Skeleton
+from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
 
 ADULT = 1.7
 """Stature in metres that bodies in an unknown unit (KIT-ML) are scaled to."""
 SOLE = 0.03
 """How far the lowest joint stays above the floor, metres: the joint is inside the foot."""
-_UP = np.array([0.0, 1.0, 0.0])
+UP = np.array([0.0, 1.0, 0.0])
 _FARTHEST = 1e5
 STANDING_STILL = 0.35
 """A root path within so many metres is filmed by a camera that stands still."""
 
 
+Style = Literal["mannequin", "skeleton"]
+Way = Literal["follow", "fixed", "orbit"]
+"""A camera goes with the person, stands where it sees all of the motion, or goes round once."""
+Background = Literal["studio", "white", "transparent"]
+
+
 @dataclass(frozen=True)
 class View:
-    """How a motion is looked at. `poses` counts the bodies of a pose sequence (png).
+    """How a motion is looked at.
 
     Attributes:
         width: pixels, even (H.264 needs it).
@@ -30,6 +37,10 @@ class View:
         elevation: degrees the camera looks down.
         poses: bodies in a pose sequence.
         trail: draw the path of the root on the ground.
+        contacts: mark the ground where a foot stands.
+        style: a shaded body, or the sticks and balls of its skeleton.
+        camera: how the camera moves.
+        background: a studio with a grid on its floor, white paper, or nothing.
     """
 
     width: int = 640
@@ -39,6 +50,10 @@ class View:
     elevation: float = 11.0
     poses: int = 8
     trail: bool = True
+    contacts: bool = False
+    style: Style = "mannequin"
+    camera: Way = "follow"
+    background: Background = "studio"
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
@@ -53,6 +68,36 @@ class View:
             raise InputError(f"azimuth is {self.azimuth}", where="view", hint="-360 to 360 degrees")
         if not 1 <= self.elevation <= 60:
             raise InputError(f"elevation is {self.elevation}", where="view", hint="1 to 60 degrees")
+        for name, kind in (("style", Style), ("camera", Way), ("background", Background)):
+            if getattr(self, name) not in get_args(kind):
+                raise InputError(
+                    f"{name} is {getattr(self, name)!r}",
+                    where="view",
+                    hint=f"one of {', '.join(get_args(kind))}",
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """A motion to be drawn.
+
+    Attributes:
+        joints: positions, Y up; metres, or any unit that is then scaled to a person's size.
+        fps: frames per second, for the clock and the smoothness of the camera; the skeleton's own
+            where it is not given.
+        skeleton: which joints they are.
+        caption: text at the top.
+    """
+
+    joints: Float[np.ndarray, "T J 3"]
+    fps: float | None = None
+    skeleton: Skeleton = HUMANML3D
+    caption: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Frames per second."""
+        return self.fps or self.skeleton.fps
 
 
 @dataclass(frozen=True)
@@ -69,7 +114,20 @@ class Scene:
     @property
     def root(self) -> Float[np.ndarray, "T 3"]:
         """Path of the root on the floor."""
-        return self.joints[:, 0] * (1 - _UP)
+        return self.joints[:, 0] * (1 - UP)
+
+    @property
+    def middle(self) -> Float[np.ndarray, "T 3"]:
+        """The joint in the middle of the spine."""
+        return self.at("spine2" if "spine3" in self.skeleton.joints else "spine1")
+
+    def cut(self, frames: slice) -> "Scene":
+        """Some frames of it."""
+        return replace(self, joints=self.joints[frames], ahead=self.ahead[frames])
+
+    def at(self, name: str) -> Float[np.ndarray, "T 3"]:
+        """Where one joint is in every frame."""
+        return self.joints[:, self.skeleton.index(name)]
 
     @staticmethod
     def of(joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton) -> "Scene":
@@ -80,77 +138,12 @@ class Scene:
         """
         joints = _checked(joints, skeleton)
         joints, stature = _metres(joints, skeleton)
-        joints = joints - joints[:1, :1] * (1 - _UP)
+        joints = joints - joints[:1, :1] * (1 - UP)
         if abs(joints).max() > _FARTHEST:
             raise InputError("a joint is over 100 km away", where="joints", hint="check the units")
         # The height most frames stand at, so that one bad frame does not lift the floor.
         floor = np.percentile(joints[..., 1].min(axis=1), 5) - SOLE * stature / ADULT
-        return Scene(joints - floor * _UP, skeleton, stature, _ahead(joints, skeleton))
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A pinhole camera without roll that moves but does not turn."""
-
-    position: Float[np.ndarray, "T 3"]
-    axes: Float[np.ndarray, "3 3"]
-    """Rows: to the right of the picture, up in the picture, into the picture."""
-    focal: float
-    """Pixels."""
-    centre: tuple[float, float]
-    """Pixel that the camera looks at."""
-
-    def project(self, points: Float[np.ndarray, "T ... 3"]) -> Float[np.ndarray, "T ... 3"]:
-        """Pixel right, pixel down and depth in metres of points in the world."""
-        lift = (slice(None), *[None] * (points.ndim - 2))
-        x, y, z = np.moveaxis((points - self.position[lift]) @ self.axes.T, -1, 0)
-        z = np.maximum(z, 1e-2)
-        u, v = self.centre
-        return np.stack([u + self.focal * x / z, v - self.focal * y / z, z], axis=-1)
-
-    @staticmethod
-    def follow(scene: Scene, view: View, fps: float, top: int, bottom: int) -> "Camera":
-        """A camera that keeps the person between `top` and `bottom` (pixels of margin)."""
-        axes = camera_axes(scene, view)
-        target = _smooth_path(scene.root, fps)
-        highest = np.percentile(scene.joints[..., 1].max(axis=1), 90)
-        target[:, 1] = 0.5 * max(highest + 0.1, 0.75 * scene.stature)
-        focal = 0.5 * min(view.width, view.height) / np.tan(np.radians(14))
-        rows = view.height - top - bottom
-        centre = (view.width / 2, top + rows / 2)
-        margin = 0.09 * scene.stature
-        x, y, z = np.moveaxis((scene.joints - target[:, None]) @ axes.T, -1, 0)
-        # The nearest distance from which every joint is inside the picture.
-        distance = max(
-            (focal * (abs(x) + margin) / (0.5 * view.width) - z).max(),
-            (focal * (abs(y) + margin) / (0.5 * rows) - z).max(),
-            focal * 1.14 * scene.stature / rows,
-        )
-        return Camera(target - distance * axes[2], axes, focal, centre)
-
-    @staticmethod
-    def across(
-        scene: Scene,
-        axes: Float[np.ndarray, "3 3"],
-        scale: float,
-        centre: tuple[float, float],
-    ) -> "Camera":
-        """A distant camera on bodies in a row, `scale` pixels per metre, that sees all alike."""
-        distance = 20.0
-        target = 0.5 * max(scene.joints[..., 1].max() + 0.1, 0.75 * scene.stature) * _UP
-        return Camera((target - distance * axes[2])[None], axes, scale * distance, centre)
-
-
-def camera_axes(scene: Scene, view: View) -> np.ndarray:
-    """Camera axes: in front of the person's first facing, on the side they then turn to."""
-    first = scene.ahead[0]
-    left = np.cross(_UP, first)
-    side = 1.0 if (scene.ahead @ left).mean() >= -1e-3 else -1.0
-    turn, tilt = np.radians(side * view.azimuth), np.radians(view.elevation)
-    towards = np.cos(turn) * first + np.sin(turn) * left
-    into = -np.cos(tilt) * towards - np.sin(tilt) * _UP
-    right = np.cross(into, _UP) / np.cos(tilt)
-    return np.stack([right, np.cross(right, into), into])
+        return Scene(joints - floor * UP, skeleton, stature, _ahead(joints, skeleton))
 
 
 def _checked(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -191,18 +184,6 @@ def _ahead(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
         joints[:, skeleton.index(f"left_{joint}")] - joints[:, skeleton.index(f"right_{joint}")]
         for joint in ("hip", "shoulder")
     )
-    ahead = np.cross(left, _UP)
+    ahead = np.cross(left, UP)
     length = np.linalg.norm(ahead, axis=-1, keepdims=True)
     return np.where(length > 1e-6, ahead / np.maximum(length, 1e-6), [0.0, 0.0, 1.0])
-
-
-def _smooth_path(root: np.ndarray, fps: float) -> np.ndarray:
-    """The root path without its sway: a Gaussian of 0.4 s, or one point for a standing person."""
-    low, high = root.min(axis=0), root.max(axis=0)
-    if len(root) < 3 or np.linalg.norm(high - low) < STANDING_STILL:
-        return np.repeat(0.5 * (low + high)[None], len(root), axis=0)
-    reach = max(1, round(1.2 * fps))
-    weight = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (0.4 * fps)) ** 2)
-    weight /= weight.sum()
-    padded = np.pad(root, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
-    return np.stack([np.convolve(axis, weight, mode="valid") for axis in padded.T], axis=-1)

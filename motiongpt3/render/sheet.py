@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.render import body, lettering
+from motiongpt3.render import lettering, painter
 
 _INK = np.array([33, 41, 54], np.float32)
 _PALE = np.array([104, 114, 130], np.float32)
@@ -46,7 +46,7 @@ class Sheet:
             top = 0.7 * self.size + number * lettering.line_height(self.size)
             _stamp(image, ink, (round((self.width - ink.shape[1]) / 2), round(top)), _INK)
         x, y = 0.9 * self.size, self.height - 1.35 * self.size
-        for name, colour in (("left", body.LEFT), ("right", body.RIGHT)):
+        for name, colour in (("left", painter.LEFT), ("right", painter.RIGHT)):
             dot, ink = _dot(0.36 * self.size), lettering.letters(name, self._small)
             _stamp(image, dot, (round(x), round(y - dot.shape[0] / 2)), np.array(colour))
             x += dot.shape[1] + 0.2 * self.size
