@@ -91,7 +91,7 @@ def read_archive(path: str | Path, keys: tuple[str, ...]) -> dict[str, np.ndarra
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
         # ValueError and RuntimeError: bad names, offsets, encryption, unknown compression
         raise InputError(
-            f"the archive is damaged: {error}", where=str(path), hint="save it again"
+            f"the archive is damaged: {str(error)[:80]}", where=str(path), hint="save it again"
         ) from error
     if not arrays:
         raise InputError(
@@ -117,7 +117,7 @@ def read_word(path: str | Path, key: str) -> str:
             with archive.open(f"{key}.npy") as file:
                 head = file.read(MAX_HEADER)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"the archive is damaged: {error}", where=str(path)) from error
+        raise InputError(f"the archive is damaged: {str(error)[:80]}", where=str(path)) from error
     size = int.from_bytes(head[8:10], "little")
     found = _WORD.fullmatch(head[10 : 10 + size].decode("latin-1"))
     if head[:7] != _MAGIC + b"\x01" or not found:
