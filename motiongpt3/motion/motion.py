@@ -157,9 +157,10 @@ class Motion:
     def write(self, path: str | Path, **options: Any) -> Path:
         """Write a motion file of any kind in `motiongpt3.formats.WRITABLE`, or a picture.
 
-        Videos are .mp4 .gif .webp, poses side by side .png .svg .pdf. An .amc gets its .asf beside it, `.smpl.npz` is the layout of AMASS. Options go to the
-        writer: of pictures (see `motiongpt3.render.video.write`), or of files, which take a
-        `skeleton` to put the motion on (see `motiongpt3.formats.write`).
+        Videos are .mp4 .gif .webp, poses side by side .png .svg .pdf. An .amc gets its .asf beside
+        it, `.smpl.npz` is the layout of AMASS. Options go to the writer: of pictures (see
+        `motiongpt3.render.video.write`), or of files, which take a `skeleton` to put the motion on
+        (see `motiongpt3.formats.write`).
 
         Raises:
             InputError: for an unknown suffix.
