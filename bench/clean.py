@@ -5,7 +5,7 @@
 So many prompts of each class of bench/prompts.toml are acted out. "Decoded" are the joints as the
 model's features have them; "delivered" those that `generate` returns, whose feet the model's codec
 has planted already. Either is locked by `motion.foot_lock`, and cleaned by `motion.clean`. Skate is
-that of `evaluation.physics`, metres per second; change is the mean distance of joints before and
+that of `motion.physics`, metres per second; change is the mean distance of joints before and
 after, centimetres; sharpest is the largest acceleration of any leg joint.
 
 Running has a flight phase in which no foot stands, so that its skate never goes to zero: real runs
@@ -19,11 +19,11 @@ import common
 import numpy as np
 from asked import read_classes
 
-from motiongpt3.evaluation.physics import jitter, peak_acceleration, skate
 from motiongpt3.motion.clean import clean, level
 from motiongpt3.motion.features import features_to_joints
 from motiongpt3.motion.foot_lock import lock_feet
 from motiongpt3.motion.motion import Motion
+from motiongpt3.motion.physics import jitter, peak_acceleration, skate
 
 TARGET_CUT, TARGET_CHANGE = 0.6, 2.0
 FIGURES = ("skate", "locked", "cut", "change", "jitter", "jitter locked", "sharpest", "then")

@@ -27,12 +27,12 @@ def main() -> None:
     corpus.mkdir()
     for number, content in enumerate(reader.seeds(folder)):
         (corpus / f"seed{number}").write_bytes(content)
-    path = folder / f"a{reader.suffix}"
+    path = reader.place(folder)
 
     def one(data: bytes) -> None:
         path.write_bytes(data)
         begun = time.process_time()
-        mutants.survives(path)
+        reader.survives(folder)
         if time.process_time() - begun > mutants.MAX_SECONDS:
             raise TimeoutError(f"{time.process_time() - begun:.2f} s")
 

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import pygltflib
 import skeletons
+import test_amc
 import test_c3d
 import test_glb_read
+import test_smpl
 from people import person
 
 from motiongpt3.errors import MotionGPTError
@@ -40,6 +42,16 @@ class Reader:
     suffix: str
     seeds: Callable[[Path], list[bytes]]
     text: bool = False
+    read: str = ""
+    """Suffix of the file that is read where it is not the damaged one: that belongs to it."""
+
+    def place(self, folder: Path) -> Path:
+        """Of the damaged file."""
+        return folder / f"mutant{self.suffix}"
+
+    def survives(self, folder: Path) -> bool:
+        """Whether what is there is read as a motion; refused otherwise, and never anything else."""
+        return survives(self.place(folder).with_suffix(self.read or self.suffix))
 
 
 def _bvh(folder: Path) -> list[bytes]:
@@ -88,6 +100,21 @@ def _arrays(suffix: str) -> Callable[[Path], list[bytes]]:
     return made
 
 
+def _amc(folder: Path) -> list[bytes]:
+    (folder / "mutant.asf").write_text(test_amc.SKELETON)
+    return [test_amc.motion_text(test_amc.angles(3)).encode()]
+
+
+def _asf(folder: Path) -> list[bytes]:
+    (folder / "mutant.amc").write_bytes(_amc(folder)[0])
+    return [test_amc.SKELETON.encode()]
+
+
+def _smpl(folder: Path) -> list[bytes]:
+    test_smpl.amass(folder / "seed.npz", frames=4)
+    return [(folder / "seed.npz").read_bytes(), _own(folder, ".smpl.npz")]
+
+
 def _own(folder: Path, suffix: str) -> bytes:
     person(0, 8).write(folder / f"own{suffix}")
     return (folder / f"own{suffix}").read_bytes()
@@ -100,6 +127,12 @@ READERS = {
     "c3d": Reader(".c3d", _c3d),
     "npy": Reader(".npy", _arrays(".npy")),
     "npz": Reader(".npz", _arrays(".npz")),
+    "smpl": Reader(".npz", _smpl),
+    "csv": Reader(".csv", lambda folder: [_own(folder, ".csv")], text=True),
+    "amc": Reader(".amc", _amc, text=True),
+    "asf": Reader(".asf", _asf, text=True, read=".amc"),
+    "usda": Reader(".usda", lambda folder: [_own(folder, ".usda")], text=True),
+    "usdc": Reader(".usdc", lambda folder: [_own(folder, ".usdc")]),
 }
 """By name. A new reader's line goes here."""
 
@@ -176,16 +209,16 @@ def run(reader: Reader, folder: Path, count: int, seed: int = 0) -> int:
     A file that surprises is left in the folder.
     """
     seeds = reader.seeds(folder)
-    path, accepted = folder / f"mutant{reader.suffix}", 0
+    path, accepted = reader.place(folder), 0
     for content in seeds:
         path.write_bytes(content)
-        survives(path)
+        reader.survives(folder)
     before = _peak()
     for number in range(count):
         content = mutant(reader, seeds, random.Random(1_000_003 * seed + number))
         path.write_bytes(content)
         begun = time.process_time()
-        accepted += survives(path)
+        accepted += reader.survives(folder)
         took = time.process_time() - begun
         assert took < MAX_SECONDS, f"mutant {number} took {took:.2f} s"
     grown = _peak(reset=False) - before

@@ -1,6 +1,5 @@
 """ASF and AMC: CMU's skeleton by an independent forward kinematics, round trips, files that lie."""
 
-import random
 import time
 from pathlib import Path
 
@@ -8,10 +7,9 @@ import numpy as np
 import pytest
 from people import person
 from scipy.spatial.transform import Rotation
-from test_bvh import mutant
 
 from motiongpt3.app import cli
-from motiongpt3.errors import InputError, MotionGPTError
+from motiongpt3.errors import InputError
 from motiongpt3.formats import amc, asf
 from motiongpt3.motion import kinematics
 from motiongpt3.motion.motion import Motion
@@ -333,26 +331,6 @@ def test_another_subjects_skeleton_is_named_by_its_bones(cmu: Path) -> None:
     text = "\n".join(r for r in MOTION.splitlines() if not r.startswith(("lthumb", "rthumb")))
     cmu.write_text(text)
     assert "another subject" in refused(cmu, "frame 1 lacks lthumb, rthumb").hint
-
-
-def test_mutants_never_surprise(cmu: Path) -> None:
-    dice = random.Random(0)
-    place = cmu.parent / "01.asf"
-    small = motion_text(angles(3)).encode()
-    accepted = 0
-    for round_ in range(400):
-        place.write_bytes(mutant(SKELETON.encode(), dice) if round_ % 2 else SKELETON.encode())
-        cmu.write_bytes(small if round_ % 2 else mutant(small, dice))
-        begun = time.process_time()
-        try:
-            motion = Motion.read(cmu)
-        except MotionGPTError as error:
-            assert str(error)
-        else:
-            accepted += 1
-            assert np.isfinite(motion.joints).all() and 1e-3 < motion.fps < 10_001
-        assert time.process_time() - begun < 1
-    assert 0 < accepted < 350
 
 
 def test_what_an_asf_says(cmu: Path) -> None:

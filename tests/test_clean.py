@@ -10,11 +10,11 @@ from clips import walk, wave
 import motiongpt3
 from motiongpt3.app import cli
 from motiongpt3.errors import InputError
-from motiongpt3.evaluation.physics import jitter, peak_acceleration, skate
 from motiongpt3.motion.clean import Cleaning, clean, level, smooth
 from motiongpt3.motion.features import features_to_joints
 from motiongpt3.motion.foot_lock import lock_feet, smoothed
 from motiongpt3.motion.motion import Motion
+from motiongpt3.motion.physics import jitter, peak_acceleration, skate
 from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
 
 BOTH = pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """SMPL's poses: against scipy's rotations, in the layouts of AMASS, with and without a body."""
 
-import random
-import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 from people import person
 from scipy.spatial.transform import Rotation
 
-from motiongpt3.errors import InputError, MotionGPTError
+from motiongpt3.errors import InputError
 from motiongpt3.formats import npy, smpl_body
 from motiongpt3.motion import kinematics
 from motiongpt3.motion.motion import Motion
@@ -285,22 +283,3 @@ def test_words_are_read_without_trust(tmp_path: Path) -> None:
         np.savez(tmp_path / "a.npz", gender=word)
         assert npy.read_word(tmp_path / "a.npz", "gender") == expected
     assert npy.read_word(tmp_path / "a.npz", "other") == ""
-
-
-def test_mutants_never_surprise(tmp_path: Path) -> None:
-    amass(tmp_path / "seed.npz", frames=4)
-    original = (tmp_path / "seed.npz").read_bytes()
-    dice = random.Random(0)
-    for _ in range(200):
-        content = bytearray(original)
-        for _ in range(dice.randint(1, 4)):
-            content[dice.choice((dice.randrange(300), dice.randrange(len(content))))] = (
-                dice.randrange(256)
-            )
-        (tmp_path / "a.npz").write_bytes(content[: dice.choice((None, dice.randrange(9999)))])
-        begun = time.process_time()
-        try:
-            assert np.isfinite(Motion.read(tmp_path / "a.npz").joints).all()
-        except MotionGPTError as error:
-            assert 0 < len(str(error)) < 500  # zipfile quotes half an archive
-        assert time.process_time() - begun < 1

@@ -6,8 +6,10 @@ from motiongpt3.app import arguments, convert
 from motiongpt3.app.parser import Commands, Parser, command
 from motiongpt3.app.skeletons import add_skeleton
 
-READABLE = ".bvh .glb .gltf .usd .amc .c3d .npz .npy .csv"
-WRITABLE = ".bvh .glb .usd .amc .npz .smpl.npz .npy .csv .mp4 .gif .webp .png .svg .pdf"
+READABLE = ".bvh .glb .gltf .usd .usda .usdc .usdz .amc .c3d .npz .npy .csv"
+WRITABLE = (
+    ".bvh .glb .usd .usda .usdc .usdz .amc .npz .smpl.npz .npy .csv .mp4 .gif .webp .png .svg .pdf"
+)
 """What the help says of `formats` and `render`, which are too slow to ask."""
 
 _EXAMPLE = """convert walk.bvh walk.glb
