@@ -1,5 +1,6 @@
 """Motions on other skeletons: limbs point as they did, feet stay on the floor, left stays left."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +67,11 @@ def test_presets_are_complete_people(preset: str) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_real_clips(preset: str, data: Path) -> None:
-    for motion in captured(data, 6):
-        check(motion, preset)
+    for motion in captured(data, 5):
+        check(motion[:80], preset)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 999), swing=st.floats(0, 1.2), preset=st.sampled_from(PRESETS))
 def test_any_motion(seed: int, swing: float, preset: str) -> None:
     check(person(seed, 16, swing=swing), preset)
@@ -104,9 +105,10 @@ def test_an_independent_reader_sees_the_same_joints(tmp_path: Path) -> None:
     motion, target = person(2, 12), load("mixamo")
     motion.write(tmp_path / "a.bvh", skeleton="mixamo")
     rig = retarget(motion, target)
-    theirs = pybvh.read_bvh_file(tmp_path / "a.bvh")
-    found = np.asarray(theirs.get_spatial_coord())
-    names = [node.name for node in theirs.nodes]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = pybvh.read_bvh_file(tmp_path / "a.bvh")
+        found, names = theirs.node_positions(), [node.name for node in theirs.nodes]
     for joint in ("mixamorig:LeftHand", "mixamorig:RightToeBase", "mixamorig:Head"):
         expected = rig.joints[:, rig.names.index(joint)]
         np.testing.assert_allclose(found[:, names.index(joint)], expected, atol=0.01)  # cm
