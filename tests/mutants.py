@@ -42,6 +42,8 @@ class Reader:
     suffix: str
     seeds: Callable[[Path], list[bytes]]
     text: bool = False
+    share: float = 1.0
+    """How many damaged files are tried, of those of other readers: some take a process each."""
     read: str = ""
     """Suffix of the file that is read where it is not the damaged one: that belongs to it."""
 
@@ -131,8 +133,9 @@ READERS = {
     "csv": Reader(".csv", lambda folder: [_own(folder, ".csv")], text=True),
     "amc": Reader(".amc", _amc, text=True),
     "asf": Reader(".asf", _asf, text=True, read=".amc"),
-    "usda": Reader(".usda", lambda folder: [_own(folder, ".usda")], text=True),
-    "usdc": Reader(".usdc", lambda folder: [_own(folder, ".usdc")]),
+    "usda": Reader(".usda", lambda folder: [_own(folder, ".usda")], True, share=0.01),
+    "usdz": Reader(".usdz", lambda folder: [_own(folder, ".usdz")], share=0.01),
+    "usdc": Reader(".usdc", lambda folder: [_own(folder, ".usdc")], share=0.01),
 }
 """By name. A new reader's line goes here."""
 

@@ -1,6 +1,5 @@
 """USD: pxr's own validators and skinning as the independent reader, and damaged files."""
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from people import person
 
-from motiongpt3.errors import InputError, MotionGPTError
+from motiongpt3.errors import InputError
 from motiongpt3.formats import usd_read
 from motiongpt3.motion.kinematics import fit
 from motiongpt3.motion.motion import Motion
@@ -117,21 +116,3 @@ def test_what_is_no_motion_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.usdc").write_bytes(b"not a scene")
     with pytest.raises(InputError):
         Motion.read(tmp_path / "a.usdc")
-
-
-@pytest.mark.parametrize("suffix", [".usda", ".usdc", ".usdz"])
-def test_damaged_files_are_refused_or_read(suffix: str, tmp_path: Path) -> None:
-    whole = person(1, 4).write(tmp_path / f"a{suffix}").read_bytes()
-    chance = random.Random(0)
-    for _ in range(40):
-        broken = bytearray(whole)
-        for _ in range(chance.choice((1, 3, 20))):
-            at = chance.randrange(len(broken) - 8)
-            broken[at : at + 8] = chance.choice(
-                (b"\xff" * 8, bytes(8), chance.randbytes(8), b"", (2**40).to_bytes(8, "little"))
-            )
-        (tmp_path / f"b{suffix}").write_bytes(broken)
-        try:
-            Motion.read(tmp_path / f"b{suffix}")
-        except MotionGPTError as error:
-            assert len(str(error)) < 500

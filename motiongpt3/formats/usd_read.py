@@ -1,10 +1,17 @@
 """Reading USD: the first skeleton of a scene that is animated, as a rig.
 
-pxr (usd-core) parses, in native code; so files are small, complete in themselves (nothing they
-refer to is opened), and what pxr says about damage comes out as a typed error.
+pxr (usd-core) parses, in native code that damaged files can crash or make allocate gigabytes. So it
+runs in a process of its own, with bounded memory and time: what ends there is refused here. Files
+are small and complete in themselves: nothing they refer to is opened.
 """
 
 import contextlib
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +19,19 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.errors import InputError
-from motiongpt3.formats import crate, usd
+from motiongpt3.formats import usd
 from motiongpt3.formats.bvh import MAX_JOINTS, MAX_PLACES
-from motiongpt3.formats.files import read_bytes
+from motiongpt3.formats.files import check_input
 from motiongpt3.formats.lines import MAX_VALUE
 from motiongpt3.formats.rig import Rig
 from motiongpt3.motion import rotation
 
 MAX_BYTES = 64 * 2**20
+MAX_MEMORY, MAX_SECONDS = 4 * 2**30, 60.0
+"""Of the process that parses."""
 _RATES = (0.1, 1000.0)
+_PROGRAM = "import sys; from motiongpt3.formats.usd_read import answer; answer(sys.argv[1])"
+_PARTS = ("parents", "offsets", "rotations", "positions")
 
 
 def read(path: str | Path) -> Rig:
@@ -30,29 +41,70 @@ def read(path: str | Path) -> Rig:
         InputError: when usd-core is not installed, the file is damaged, too large, refers to other
             files, or has no animated skeleton.
     """
+    check_input(path, MAX_BYTES)
+    if importlib.util.find_spec("pxr") is None:
+        usd.libraries()
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", _PROGRAM, os.path.abspath(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, env=env, timeout=MAX_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise InputError("takes too long to read", where=str(path), hint="cut it") from error
+    if done.returncode == InputError.exit_code:
+        raise InputError(**{**json.loads(done.stdout), "where": str(path)})
+    if done.returncode:
+        hint = "export it again"
+        raise InputError("the USD library cannot cope with it", where=str(path), hint=hint)
+    with np.load(io.BytesIO(done.stdout)) as found:
+        parents, *arrays = (found[name] for name in _PARTS)
+        names = json.loads(found["names"].tobytes())
+        return Rig(
+            tuple(names), tuple(parents.tolist()), arrays[0], float(found["fps"]), *arrays[1:]
+        )
+
+
+def answer(path: str) -> None:
+    """In the other process: the rig on standard output, or what refuses it, and exit code 2."""
+    with contextlib.suppress(ImportError):  # not on Windows
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    try:
+        rig = parse(path)
+    except InputError as error:
+        json.dump({"message": error.message, "hint": error.hint}, sys.stdout)
+        sys.exit(error.exit_code)
+    names = np.frombuffer(json.dumps(rig.names).encode(), np.uint8)
+    arrays: dict[str, Any] = {name: np.asarray(getattr(rig, name)) for name in _PARTS}
+    np.savez(sys.stdout.buffer, names=names, fps=np.float64(rig.fps), **arrays)
+
+
+def parse(path: str) -> Rig:
+    """What `read` gives, in this process.
+
+    Raises:
+        InputError: as `read`.
+    """
     pxr = usd.libraries()
-    data = read_bytes(path, MAX_BYTES)
-    if (start := data.find(crate.MAGIC)) >= 0 and data[:1] != b"#":  # in a .usdz it comes later
-        crate.check(data[start:], str(path))
-    del data
     quiet = pxr.UsdUtils.CoalescingDiagnosticDelegate()  # keeps pxr from writing to the terminal
     try:
-        layer = pxr.Sdf.Layer.OpenAsAnonymous(str(Path(path).resolve()))
+        layer = pxr.Sdf.Layer.OpenAsAnonymous(path)
         if layer is None:
-            raise InputError("is no USD scene", where=str(path), hint="the file may be damaged")
+            raise InputError("is no USD scene", where=path, hint="the file may be damaged")
         others = layer.GetCompositionAssetDependencies()
         if others:
             raise InputError(
                 f"refers to other files: {', '.join(map(str, others))[:120]}",
-                where=str(path),
+                where=path,
                 hint="flatten it first: usdcat --flatten",
             )
-        stage = pxr.Usd.Stage.Open(layer)
-        return _skeleton(pxr, stage, str(path))
+        return _skeleton(pxr, pxr.Usd.Stage.Open(layer), path)
     except np.linalg.LinAlgError as error:
-        raise InputError("a transform is no turn", where=str(path)) from error
+        raise InputError("a transform is no turn", where=path) from error
     except (RuntimeError, UnicodeDecodeError) as error:  # RuntimeError: pxr.Tf.ErrorException
-        raise InputError(f"cannot be read: {_reason(error)}", where=str(path)) from error
+        raise InputError(f"cannot be read: {_reason(error)}", where=path) from error
+    except MemoryError as error:
+        raise InputError("asks for too much memory", where=path, hint="export it again") from error
     finally:
         with contextlib.suppress(UnicodeDecodeError):
             quiet.TakeUncoalescedDiagnostics()
