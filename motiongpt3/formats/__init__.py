@@ -63,9 +63,11 @@ def read(path: str | Path, **options: Any) -> Motion:
     suffix = Path(path).suffix.lower()
     options = {name: value for name, value in options.items() if value is not None}
     _check_options(options, READ_OPTIONS.get(suffix, ()), path)
+    return _read(path, suffix, **options)
+
+
+def _read(path: str | Path, suffix: str, **options: Any) -> Motion:
     match suffix:
-        case _ if suffix in RIGGED:
-            return _read_rig(path, suffix, **options)
         case ".amc":
             from motiongpt3.formats import amc
 
@@ -82,10 +84,12 @@ def read(path: str | Path, **options: Any) -> Motion:
             from motiongpt3.formats import arrays
 
             return arrays.read_npz(path, **options)
-        case _:
+        case ".npy":
             from motiongpt3.formats import arrays
 
             return arrays.read_npy(path)
+        case _:
+            return _read_rig(path, suffix, **options)
 
 
 def _read_rig(path: str | Path, suffix: str, joints: str | Path | None = None) -> Motion:
@@ -117,7 +121,11 @@ def write(motion: Motion, path: str | Path, **options: Any) -> None:
     _check_options(options, ("skeleton",) if suffix in SKELETAL else (), path)
     if options:
         _write_on(motion, path, **options)
-        return
+    else:
+        _write(motion, path, suffix)
+
+
+def _write(motion: Motion, path: str | Path, suffix: str) -> None:
     match suffix:
         case ".bvh":
             from motiongpt3.formats import bvh_write
@@ -131,16 +139,18 @@ def write(motion: Motion, path: str | Path, **options: Any) -> None:
             from motiongpt3.formats import glb
 
             glb.write(motion, path)
-        case _ if suffix in USD:
-            from motiongpt3.formats import usd
-
-            usd.write(motion, path)
         case ".csv":
             from motiongpt3.formats import table
 
             table.write(motion, path)
-        case _:
+        case ".npz" | ".npy":
             _write_arrays(motion, path)
+        case _ if suffix in USD:
+            from motiongpt3.formats import usd
+
+            usd.write(motion, path)
+        case _:
+            raise _unknown(path, "written", WRITABLE + PICTURES)
 
 
 def _write_on(motion: Motion, path: str | Path, skeleton: str | Path) -> None:
@@ -158,10 +168,8 @@ def _write_arrays(motion: Motion, path: str | Path) -> None:
         smpl.write(motion, path)
     elif name.endswith(".npz"):
         arrays.write_npz(motion, path)
-    elif name.endswith(".npy"):
-        arrays.write_npy(motion, path)
     else:
-        raise _unknown(path, "written", WRITABLE + PICTURES)
+        arrays.write_npy(motion, path)
 
 
 def _check_options(options: dict[str, Any], known: tuple[str, ...], path: str | Path) -> None:
