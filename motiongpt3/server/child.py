@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, runtime_checkable
@@ -73,3 +74,8 @@ def _answers(worker: Worker, call: Call, pipe: Connection) -> list[Any]:
         # What is left cannot be trusted: end, be replaced, and let the server say what happened.
         sys.stderr.flush()
         os._exit(1)
+    except Exception:  # noqa: BLE001 - a fault of ours ends one request, not the process
+        if len(call.tasks) > 1:
+            return [_answers(worker, Call([task]), pipe)[0] for task in call.tasks]
+        traceback.print_exc()
+        return [MotionGPTError("an error of the server", hint="it has been logged")]

@@ -3,6 +3,8 @@
 Written against ASGI itself: a body is counted while it comes in, not once it is there.
 """
 
+import asyncio
+import contextlib
 import hmac
 import json
 import sys
@@ -47,6 +49,10 @@ class Access:
     """Origins whose pages may ask, besides the server's own."""
 
 
+_LEFT = 499
+"""In logs: nobody was there any more to hear the answer."""
+
+
 class TooLong(Exception):
     """The body is longer than may be."""
 
@@ -63,7 +69,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         begun, headers = time.perf_counter(), dict(scope["headers"])
-        status, started = 500, False
+        status, started = _LEFT, False
 
         async def told(message: Message) -> None:
             nonlocal status, started
@@ -77,8 +83,11 @@ class Guard:
             if refusal is not None:
                 await answer(*refusal)(scope, receive, told)
             else:
-                await self.app(scope, self._counted(receive), told)
+                await self._answered(scope, receive, told)
         except TooLong:
+            # Whoever is still sending hears the answer only once all has been taken from the line.
+            while (await receive()).get("more_body"):
+                pass
             if not started:
                 await answer(413, self._too_long(), {"Connection": "close"})(scope, receive, told)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
@@ -114,7 +123,24 @@ class Guard:
         matches = [hmac.compare_digest(given, key.encode()) for key in self.access.keys]
         return any(matches) or not self.access.keys
 
-    def _counted(self, receive: Receive) -> Receive:
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the routes answer, unless whoever asked leaves before they have."""
+        whole = asyncio.Event()
+        if scope["method"] in ("GET", "HEAD", "DELETE"):  # no route reads a body of these
+            whole.set()
+        work = asyncio.ensure_future(self.app(scope, self._counted(receive, whole), send))
+        left = asyncio.ensure_future(_left(receive, whole))
+        try:
+            await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over = work.done()
+            for one in (work, left):
+                one.cancel()
+            await asyncio.gather(left, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError) if not over else contextlib.nullcontext():
+            await work
+
+    def _counted(self, receive: Receive, whole: asyncio.Event) -> Receive:
         taken = 0
 
         async def counted() -> Message:
@@ -123,6 +149,8 @@ class Guard:
             taken += len(message.get("body", b""))
             if taken > self.limits.body:
                 raise TooLong
+            if not message.get("more_body"):
+                whole.set()
             return message
 
         return counted
@@ -149,6 +177,13 @@ class Guard:
         self.metrics.seconds.labels(method, path).observe(seconds)
         if path not in PROBES:
             _log("request", path, method=method, status=status, ms=round(1000 * seconds, 1))
+
+
+async def _left(receive: Receive, whole: asyncio.Event) -> None:
+    """Wait until the other side has closed, once it has sent all of its request."""
+    await whole.wait()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _name(host: str) -> str:

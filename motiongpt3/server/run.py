@@ -3,6 +3,7 @@
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -17,12 +18,18 @@ from motiongpt3.server.studio import Config
 class Server(uvicorn.Server):
     """uvicorn's server, which says at once that it is leaving."""
 
-    failed: Exception | None = None
-    """Why it had to end."""
+    def __init__(self, config: uvicorn.Config, leaving: Callable[[], None]):
+        """Args:
+        leaving: called at the first signal.
+        """
+        super().__init__(config)
+        self.leaving = leaving
+        self.failed: Exception | None = None
+        """Why it had to end."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take nothing more; a second signal ends what is under way too."""
-        self.config.loaded_app.state.studio.draining = True
+        self.leaving()
         if self.should_exit:
             self.force_exit = True
         self.should_exit = True
@@ -48,6 +55,7 @@ def serve(config: Config, access: Access, host: str, port: int) -> None:
         app,
         http=protocol(config.limits),
         ws="none",
+        proxy_headers=False,
         access_log=False,
         server_header=False,
         lifespan="on",
@@ -56,7 +64,7 @@ def serve(config: Config, access: Access, host: str, port: int) -> None:
         backlog=config.limits.connections,
         log_config=None,
     )
-    server = Server(settings)
+    server = Server(settings, app.state.studio.leave)
     shown = f"[{host}]" if ":" in host else host
     print(f"http://{shown}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
     with listening:

@@ -72,6 +72,10 @@ class Studio:
         processes = (self.model.process, self.files.process)
         return not self.draining and all(process.ready for process in processes)
 
+    def leave(self) -> None:
+        """Begin nothing new; what is under way goes on."""
+        self.draining = True
+
     # -- one thing each -----------------------------------------------------------------------
 
     async def make(self, making: asked.Making, progress: Any = None) -> asked.Made:

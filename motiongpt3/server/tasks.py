@@ -6,6 +6,7 @@ model refuses gets its refusal; the others get their answers.
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from motiongpt3.errors import MotionGPTError
@@ -46,9 +47,14 @@ class Making(Task):
     sampling: Sampling | None = None
     """None: as the model is meant to be sampled."""
 
-    def _watched(self, model: "MotionGPT", watch: Watch) -> Sampling:
-        usual = model.conventions
-        return replace(self.sampling or Sampling(usual.sampler, usual.steps), watch=watch)
+    def _watched(self, model: "MotionGPT", watch: Watch, passes: int = 1) -> Sampling:
+        """How it is drawn, telling of the steps of all passes."""
+        usual, done = model.conventions, count(1)
+
+        def counted(_: int, steps: int) -> None:
+            watch(next(done), passes * steps)
+
+        return replace(self.sampling or Sampling(usual.sampler, usual.steps), watch=counted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +80,14 @@ class Generate(Making):
     ) -> list[list["Motion"]]:
         """The samples of each text, made in one batch: noise belongs to a task, not to a place."""
         first = tasks[0]
+        # Each motion that is too long for one pass is finished by itself.
+        more = sum(model.passes(task.seconds or 0) - 1 for task in tasks) * first.samples
         motions = model.generate(
             [task.text for task in tasks],
             [task.seconds for task in tasks],
             seed=[task.seed for task in tasks],
             samples=first.samples,
-            sampling=first._watched(model, watch),
+            sampling=first._watched(model, watch, 1 + more),
         )
         assert isinstance(motions, list)  # one for each of several texts
         return [motions[at : at + first.samples] for at in range(0, len(motions), first.samples)]
@@ -116,7 +124,7 @@ class Predict(Making):
 
     def do(self, model: "MotionGPT", watch: Watch) -> list["Motion"]:
         """The longer motion."""
-        sampling = self._watched(model, watch)
+        sampling = self._watched(model, watch, model.passes(self.seconds))
         return [
             model.predict(self.motion, self.seconds, self.text, seed=self.seed, sampling=sampling)
         ]
