@@ -5,7 +5,6 @@ Run as a program it serves until a signal; `Served` runs it so.
 
 import json
 import os
-import select
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any
 import httpx
 from people import person
 
-from motiongpt3.errors import InputError
+from motiongpt3.errors import InputError, MotionGPTError
 from motiongpt3.server import tasks
 from motiongpt3.server.guard import Access
 from motiongpt3.server.limits import Limits
@@ -85,15 +84,14 @@ class Served:
     def __enter__(self) -> "Served":
         told = json.dumps([str(self.store), self.limits, self.access])
         env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, told], stderr=subprocess.PIPE, env=env
-        )
-        assert self.process.stderr is not None
-        os.set_blocking(self.process.stderr.fileno(), False)
-        self.said = ""
+        self.said = Path(f"{self.store}.log")  # a pipe would fill up, and the server stand still
+        with open(self.said, "w") as log:
+            self.process = subprocess.Popen([sys.executable, __file__, told], stderr=log, env=env)
+        end = time.monotonic() + 60
         while not self.url:
-            self._hear(20)
-            self.url = next((w for w in self.said.split() if w.startswith("http://")), "")
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.02)
+            self.url = next((w for w in self.log().split() if w.startswith("http://")), "")
         self.http = httpx.Client(base_url=self.url, timeout=30)
         self.until_ready()
         return self
@@ -102,7 +100,6 @@ class Served:
         self.http.close()
         self.process.kill()
         self.process.wait()
-        self.process.stderr.close()
 
     @property
     def port(self) -> int:
@@ -118,8 +115,7 @@ class Served:
 
     def log(self) -> str:
         """What it has said so far."""
-        self._hear(0)
-        return self.said
+        return self.said.read_text()
 
     def generate(self, text: str = "walks", **more: Any) -> httpx.Response:
         """Ask for a motion."""
@@ -129,13 +125,6 @@ class Served:
         """The name of a motion that was made."""
         return str(self.generate(**more).json()["motions"][0]["id"])
 
-    def _hear(self, seconds: float) -> None:
-        stderr = self.process.stderr
-        ready, _, _ = select.select([stderr], [], [], seconds)
-        while ready and (piece := os.read(stderr.fileno(), 65536)):
-            self.said += piece.decode()
-            ready, _, _ = select.select([stderr], [], [], 0)
-
 
 if __name__ == "__main__":
     from served import Stub as Begin  # by its own name, so that another process finds it
@@ -143,4 +132,8 @@ if __name__ == "__main__":
     store, limits, access = json.loads(sys.argv[1])
     access = {name: tuple(values) for name, values in access.items()}
     config = Config(Path(store), Begin(), limits=Limits(**limits))  # type: ignore[arg-type]
-    serve(config, Access(**access), "127.0.0.1", 0)
+    try:
+        serve(config, Access(**access), "127.0.0.1", 0)
+    except MotionGPTError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -14,6 +14,8 @@ from motiongpt3.server.guard import Access
 from motiongpt3.server.protocol import protocol
 from motiongpt3.server.studio import Config
 
+_BACKLOG = 512
+
 
 class Server(uvicorn.Server):
     """uvicorn's server, which says at once that it is leaving."""
@@ -61,7 +63,7 @@ def serve(config: Config, access: Access, host: str, port: int) -> None:
         lifespan="on",
         timeout_keep_alive=5,
         timeout_graceful_shutdown=round(config.limits.drain),
-        backlog=config.limits.connections,
+        backlog=_BACKLOG,
         log_config=None,
     )
     server = Server(settings, app.state.studio.leave)
@@ -79,6 +81,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen(_BACKLOG)  # whoever comes before all is ready waits for it
     except OSError as error:
         raise ResourceError(
             f"cannot listen: {error.strerror}", where=f"{host}:{port}", hint="choose another --port"
