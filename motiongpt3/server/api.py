@@ -39,6 +39,7 @@ def build(config: Config, access: Access, fatal: Callable[[Exception], None]) ->
         docs_url=None,  # its page fetches scripts from elsewhere
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.studio = studio
     problems.install(app)

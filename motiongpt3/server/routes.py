@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -18,6 +18,22 @@ from motiongpt3.server.studio import Studio
 from motiongpt3.server.workers import ReadFile, Search, WriteFile
 
 _PROBE_SECONDS = 10.0
+
+
+def _links(status: int, name: str) -> dict[int | str, dict[str, Any]]:
+    """What the id of a motion that is answered, at `name`, is good for: for those who read, or
+    test by, the API's description."""
+    given = f"$response.body#/{name}"
+    links: dict[str, Any] = {
+        verb: {"operationId": verb, "parameters": {"name": given}}
+        for verb in ("about", "joints", "download", "forget")
+    }
+    for verb in ("caption", "cut", "predict"):
+        links[verb] = {"operationId": verb, "requestBody": {"motion": given}}
+    return {status: {"links": links}}
+
+
+_MADE, _KEPT = _links(200, "motions/0/id"), _links(201, "id")
 v1 = APIRouter(prefix="/v1", responses=RESPONSES)
 health = APIRouter(tags=["health"])
 
@@ -31,25 +47,25 @@ Here = Annotated[Studio, Depends(_studio)]
 Name = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
-@v1.post("/generate", tags=["make"])
+@v1.post("/generate", tags=["make"], responses=_MADE)
 async def generate(body: asked.Generate, studio: Here) -> asked.Made:
     """A sentence becomes motion."""
     return await studio.make(body)
 
 
-@v1.post("/predict", tags=["make"])
+@v1.post("/predict", tags=["make"], responses=_MADE)
 async def predict(body: asked.Predict, studio: Here) -> asked.Made:
     """A motion, unchanged, and what may come next."""
     return await studio.make(body)
 
 
-@v1.post("/inbetween", tags=["make"])
+@v1.post("/inbetween", tags=["make"], responses=_MADE)
 async def inbetween(body: asked.Inbetween, studio: Here) -> asked.Made:
     """Two motions, unchanged, and a way from one to the other."""
     return await studio.make(body)
 
 
-@v1.post("/edit", tags=["make"])
+@v1.post("/edit", tags=["make"], responses=_MADE)
 async def edit(body: asked.Edit, studio: Here) -> asked.Made:
     """A motion with the part between two times made anew."""
     return await studio.make(body)
@@ -74,7 +90,7 @@ async def join(body: asked.Join, studio: Here) -> asked.Kept:
     return await studio.keep(joined([await studio.get(name) for name in body.motions]))
 
 
-@v1.post("/motions", tags=["motions"], status_code=201)
+@v1.post("/motions", tags=["motions"], status_code=201, responses=_KEPT)
 async def upload(
     request: Request,
     studio: Here,
