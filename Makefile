@@ -21,7 +21,8 @@ test: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 tests
 
 soak: $(VENV)/installed-dev
-	MOTIONGPT3_SOAK=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/test_survival.py tests/test_distributed.py tests/test_library.py tests/test_mutants.py
+	MOTIONGPT3_SOAK=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/test_survival.py tests/test_distributed.py \
+		tests/test_library.py tests/test_mutants.py tests/test_api_schema.py
 
 check: $(VENV)/installed-dev
 	$(PY) -m ruff format --check .

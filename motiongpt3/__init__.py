@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from motiongpt3.model.motiongpt import MotionGPT
     from motiongpt3.model.sampling import Sampling
     from motiongpt3.motion.motion import Motion
+    from motiongpt3.server.client import Client
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
     "CorruptError",
     "InputError",
     "Motion",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Client": "motiongpt3.server.client",
     "Motion": "motiongpt3.motion.motion",
     "MotionGPT": "motiongpt3.model.motiongpt",
     "Sampling": "motiongpt3.model.sampling",

@@ -23,14 +23,34 @@ MAY_IMPORT = {
     "training": {"motion", "formats", "data", "model"},
     "evaluation": {"motion", "formats", "data", "model"},
     "library": {"motion", "formats", "data", "model", "evaluation"},
-    "app": {"motion", "formats", "data", "render", "model", "training", "evaluation", "library"},
+    "server": {"motion", "formats", "render", "model", "library"},
+    "app": {
+        "motion",
+        "formats",
+        "data",
+        "render",
+        "model",
+        "training",
+        "evaluation",
+        "library",
+        "server",
+    },
 }
 """Which rooms each room may import; `motiongpt3.errors` is everybody's."""
 
 EXCEPTION = ("motion/motion.py", {"formats", "render"})
 """`Motion.read` and `Motion.write` import these inside the function."""
 
-WITHOUT_TORCH = ("motion/", "formats/", "render/", "library/", "app/", "errors.py", "__init__.py")
+WITHOUT_TORCH = (
+    "motion/",
+    "formats/",
+    "render/",
+    "library/",
+    "server/",
+    "app/",
+    "errors.py",
+    "__init__.py",
+)
 
 MAX_LINES, MAX_FUNCTION_LINES = 300, 40
 

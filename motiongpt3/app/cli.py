@@ -21,6 +21,7 @@ from motiongpt3.app.cli_learn import add_data, add_report, add_train
 from motiongpt3.app.cli_library import add_embed, add_many_clips, add_many_prompts, add_search
 from motiongpt3.app.cli_render import add_render
 from motiongpt3.app.cli_reproduce import add_reproduce
+from motiongpt3.app.cli_serve import add_serve
 from motiongpt3.app.parser import (
     BACKENDS,
     PRECISIONS,
@@ -94,7 +95,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     ):
         add(group)
     makers = (add_data, add_train, add_train_evaluator, add_evaluate, add_reproduce, add_report)
-    for add in (*makers, add_embed, add_search, _doctor, _bench):
+    for add in (*makers, add_embed, add_search, add_serve, _doctor, _bench):
         add(group)
     options, rest = parser.parse_known_args(argv)
     if rest and options.run not in (learn.train, judging.train_evaluator):

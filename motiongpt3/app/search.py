@@ -12,18 +12,18 @@ from motiongpt3.errors import CorruptError, InputError
 
 if TYPE_CHECKING:
     from motiongpt3.library.index import Found, Index
-    from motiongpt3.model.text_motion import TextMotion
 
 
 def search(options: Namespace) -> int:
     """The clips of a library that are nearest to a text, as lines or a page of pictures."""
+    from motiongpt3.library.embedding import evaluator_of
     from motiongpt3.library.index import read_index
 
     text, out = arguments.prompt(options.text), options.out
     _check_page(out)
     with working("reading the index"):
         index = read_index(options.index)
-        evaluator = _evaluator(options.evaluator, index)
+        evaluator = evaluator_of(index, options.evaluator)
         captions = _captions(options.captions)
     _say_if_exact(index)
     evaluator.texts([text])  # the first takes longer, and is not what a query costs
@@ -83,25 +83,6 @@ def _check_page(out: Path | None) -> None:
     if out.is_dir():
         raise InputError("is a folder", where=str(out), hint="name a file in it")
     arguments.writable(out.resolve().parent)
-
-
-def _evaluator(given: Path | None, index: "Index") -> "TextMotion":
-    """The evaluator that an index was made with.
-
-    Raises:
-        InputError: when it is not the one given, nor one that comes with the project.
-    """
-    from motiongpt3.model.evaluator import read_evaluator, shipped_evaluators
-
-    for folder in shipped_evaluators() if given is None else [given]:
-        evaluator = read_evaluator(folder)
-        if evaluator.hash == index.origin.hash:
-            return evaluator
-    raise InputError(
-        f"the index was made with another evaluator, {index.origin.evaluator}",
-        where="--evaluator",
-        hint=f"name its folder: its hash begins {index.origin.hash[:16]}",
-    )
 
 
 def _captions(table: Path | None) -> dict[str, str]:

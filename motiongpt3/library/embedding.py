@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from motiongpt3.library.inputs import OfClips
 from motiongpt3.library.parts import Row
 from motiongpt3.library.reading import ReadClip, read_clips
 from motiongpt3.library.work import together_or_alone
+
+if TYPE_CHECKING:
+    from motiongpt3.model.text_motion import TextMotion
 
 
 @dataclass(frozen=True)
@@ -107,3 +111,22 @@ def index_of(rows: Sequence[Row], identity: Identity, clips: str) -> tuple[Index
     entries = [Entry(r["path"], r["start"], r["seconds"], r["text"]) for r in there]
     origin = Origin(str(identity["evaluator"]), str(identity["evaluator hash"]), clips)
     return Index.of(origin, entries, embeddings), skipped
+
+
+def evaluator_of(index: Index, given: Path | None = None) -> "TextMotion":
+    """The evaluator that an index was made with.
+
+    Raises:
+        InputError: when it is not the one given, nor one that comes with the project.
+    """
+    from motiongpt3.model.evaluator import read_evaluator, shipped_evaluators
+
+    for folder in shipped_evaluators() if given is None else [given]:
+        evaluator = read_evaluator(folder)
+        if evaluator.hash == index.origin.hash:
+            return evaluator
+    raise InputError(
+        f"the index was made with another evaluator, {index.origin.evaluator}",
+        where="--evaluator",
+        hint=f"name its folder: its hash begins {index.origin.hash[:16]}",
+    )

@@ -50,7 +50,7 @@ class Generating:
     def identity(self) -> Identity:
         """The prompts, the model and how it samples."""
         asked = json.dumps([asdict(one) for one in self.prompts]).encode()
-        how = "as usual" if self.sampling is None else json.dumps(asdict(self.sampling))
+        how = "as usual" if self.sampling is None else repr(self.sampling)
         return {
             "work": "generate",
             **self.model.identity,

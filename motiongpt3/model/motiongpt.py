@@ -1,5 +1,6 @@
 """The model as people use it: sentences and motions in, motions and sentences out."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -215,6 +216,12 @@ class MotionGPT:
         frames = round(seconds * self.codec.fps)
         features = self.maker.make([Request(Turn(parts, "motion"), told, frames, 0)], 0, None)[0]
         return self._motion(features, {"text": instruction, "seed": 0})
+
+    def passes(self, seconds: float) -> int:
+        """How many clips are made, one after another, for a motion of a length."""
+        longest, seen = self.codec.longest, min(_CONTEXT_FRAMES, self.codec.longest - 1)
+        more = max(0.0, round(seconds * self.codec.fps) - longest)
+        return 1 + math.ceil(more / (longest - seen))
 
     # -- how it is done ---------------------------------------------------------------------
 

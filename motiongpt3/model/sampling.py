@@ -1,7 +1,8 @@
 """How a motion latent is drawn from the diffusion head, as a value that callers pass along."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from motiongpt3.errors import InputError
@@ -34,6 +35,10 @@ class Sampling:
     """Factor on the noise that a motion is drawn from: 1 draws as often as the data has it, less
     stays near what is likeliest. None is the model's own where motions go on from others, which
     are to be near what happened, and 1 where words ask."""
+
+    watch: Callable[[int, int], None] | None = field(default=None, compare=False, repr=False)
+    """Called after each denoising step with the steps done and those of this batch; what it raises
+    stops the sampling."""
 
     def __post_init__(self) -> None:
         if self.sampler not in get_args(Sampler):

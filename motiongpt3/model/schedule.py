@@ -8,6 +8,7 @@ Shapes: N latents, Z size of a latent, L noise levels.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Literal
 
 import torch
@@ -100,6 +101,8 @@ def run_sampler(
 ) -> Latents:
     """From pure noise `start` to a clean latent. `keep` is the share of signal at each level."""
     levels = visited_levels(keep, sampling)
+    if sampling.watch is not None:
+        clean = _watched(clean, len(levels), sampling.watch)
     match sampling.sampler:
         case "ddpm":
             return ddpm(clean, start, keep, levels, noise)
@@ -109,6 +112,18 @@ def run_sampler(
             return dpm_solver(clean, start, keep, levels)
         case _:
             assert_never(sampling.sampler)
+
+
+def _watched(clean: Clean, steps: int, watch: Callable[[int, int], None]) -> Clean:
+    """The same guesses; each is a step that is told of."""
+    done = count(1)
+
+    def watched(x: Latents, t: int) -> Latents:
+        guess = clean(x, t)
+        watch(next(done), steps)
+        return guess
+
+    return watched
 
 
 def drawn(

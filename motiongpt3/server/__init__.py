@@ -1,0 +1,1 @@
+"""The HTTP API: motions made, read, changed and handed out over a network."""

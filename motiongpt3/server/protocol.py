@@ -1,0 +1,70 @@
+"""HTTP as uvicorn speaks it, but with ends: a head and a body have to be complete in time."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from motiongpt3.server.limits import Limits
+
+
+def protocol(limits: Limits) -> type[HttpToolsProtocol]:
+    """The protocol of one connection, with these limits."""
+
+    class Bounded(HttpToolsProtocol):
+        """Closes connections that are too slow, and refuses heads that are too long.
+
+        uvicorn itself waits for ever for the rest of a head or a body (its issue 157).
+        """
+
+        _deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > limits.connections:
+                transport.abort()
+                return
+            self._until(limits.head_seconds)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._until(None)
+            super().connection_lost(exc)
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._until(limits.head_seconds)
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            super().on_header(name, value)
+            size = len(self.url) + sum(len(n) + len(v) for n, v in self.headers)
+            if len(self.headers) > limits.headers or size > limits.head:
+                self._refuse()
+
+        def on_headers_complete(self) -> None:
+            if self.transport.is_closing():
+                return
+            self._until(limits.body_seconds)
+            super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            if not self.transport.is_closing():
+                super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            self._until(None)
+            if not self.transport.is_closing():
+                super().on_message_complete()
+
+        def _until(self, seconds: float | None) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+            later = self.loop.call_later
+            self._deadline = None if seconds is None else later(seconds, self.transport.abort)
+
+        def _refuse(self) -> None:
+            if not self.transport.is_closing():
+                line = b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+                self.transport.write(line + b"content-length: 0\r\nconnection: close\r\n\r\n")
+                self.transport.close()
+
+    return Bounded

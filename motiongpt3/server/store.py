@@ -1,0 +1,128 @@
+"""Motions that are kept for those who know their names: random, of 128 bits, and gone in time."""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from motiongpt3.errors import ResourceError
+from motiongpt3.formats import arrays
+from motiongpt3.motion.motion import Motion
+
+_NAME = re.compile(r"[0-9a-f]{32}")
+_SUFFIX = ".npz"
+
+
+class Unknown(Exception):
+    """Nothing has this name, any more or ever."""
+
+    def __init__(self, kind: str = "motion"):
+        super().__init__(f"there is no such {kind}")
+
+
+@dataclass
+class _Kept:
+    bytes: int
+    used: float
+
+
+class Store:
+    """A folder of motions, each under its name, bounded in bytes and in time."""
+
+    def __init__(self, folder: Path, most: int, keep: float, now: Callable[[], float] = time.time):
+        """Args:
+        most: bytes of all motions; beyond it those that were longest unused are removed.
+        keep: seconds after its last use that a motion is removed.
+
+        Raises:
+            ResourceError: when the folder cannot be made.
+        """
+        self.folder, self.most, self.keep, self._now = folder, most, keep, now
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            files = [(path, path.stat()) for path in folder.glob(f"*{_SUFFIX}")]
+        except OSError as error:
+            raise ResourceError(
+                f"cannot keep motions here: {error.strerror}", where=str(folder), hint="--store"
+            ) from error
+        self._kept = {
+            path.stem: _Kept(status.st_size, status.st_mtime)
+            for path, status in files
+            if _NAME.fullmatch(path.stem)
+        }
+        self.tidy()
+
+    @property
+    def bytes(self) -> int:
+        """Of all motions."""
+        return sum(kept.bytes for kept in self._kept.values())
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, motion: Motion) -> str:
+        """Keep a motion; its new name.
+
+        Raises:
+            ResourceError: when the disk is full.
+        """
+        name = secrets.token_hex(16)
+        path = self._path(name)
+        arrays.write_npz(motion, path)
+        self._kept[name] = _Kept(path.stat().st_size, self._now())
+        self.tidy(spare=name)
+        return name
+
+    def get(self, name: str) -> Motion:
+        """The motion of this name.
+
+        Raises:
+            Unknown: when there is none.
+        """
+        kept = self._kept.get(name)  # a name that was not given out here is no path
+        if kept is None or self._now() - kept.used > self.keep:
+            raise Unknown
+        kept.used = self._now()
+        return arrays.read_npz(self._path(name))
+
+    def remove(self, name: str) -> None:
+        """Forget a motion.
+
+        Raises:
+            Unknown: when there is none.
+        """
+        if self._kept.pop(name, None) is None:
+            raise Unknown
+        self._path(name).unlink(missing_ok=True)
+
+    def tidy(self, spare: str = "") -> None:
+        """Remove what is too old, and what was longest unused where there is too much."""
+        order = sorted(self._kept, key=lambda name: self._kept[name].used)
+        total = self.bytes
+        for name in order:
+            kept = self._kept[name]
+            old = self._now() - kept.used > self.keep
+            if (old or total > self.most) and name != spare:
+                total -= kept.bytes
+                self.remove(name)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}{_SUFFIX}"
+
+
+def facts(name: str, motion: Motion) -> dict[str, Any]:
+    """What is told of a motion; what it came from only as far as JSON can say it."""
+    origin = {key: value for key, value in motion.provenance.items() if key != "file"}
+    return {
+        "id": name,
+        "frames": len(motion),
+        "fps": motion.fps,
+        "seconds": round(motion.seconds, 4),
+        "skeleton": motion.skeleton.name,
+        "text": motion.caption,
+        "provenance": json.loads(json.dumps(origin, default=str)),
+    }
