@@ -42,12 +42,12 @@ def main() -> None:
         made = {f"gallery/{path.name}" for path in (folder / "gallery").iterdir()}
         if made != pictures(text):
             sys.exit(f"shown or made, but not both: {sorted(made ^ pictures(text))}")
-        size = sum(path.stat().st_size for path in (folder / "gallery").iterdir())
-        if size > MOST_BYTES:
-            sys.exit(f"the pictures have {size} bytes, over {MOST_BYTES}")
+        sizes = {path.name: path.stat().st_size for path in (folder / "gallery").iterdir()}
+        if sum(sizes.values()) > MOST_BYTES:
+            sys.exit(f"the pictures have more than {MOST_BYTES} bytes: {sizes}")
         shutil.rmtree(PAGE.parent / "gallery", ignore_errors=True)
         shutil.copytree(folder / "gallery", PAGE.parent / "gallery")
-    print(f"{len(made)} pictures, {size / 1e6:.2f} MB")
+    print(f"{len(made)} pictures, {sum(sizes.values()) / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
