@@ -6,8 +6,8 @@ from motiongpt3.errors import InputError
 from motiongpt3.formats.files import check_input
 from motiongpt3.motion.motion import PICTURES, Motion
 
-READABLE = (".bvh", ".npz", ".npy", ".usd", ".usda", ".usdc", ".usdz")
-WRITABLE = (".bvh", ".glb", ".npz", ".npy", ".usd", ".usda", ".usdc", ".usdz")
+READABLE = (".bvh", ".npz", ".npy", ".csv", ".usd", ".usda", ".usdc", ".usdz")
+WRITABLE = (".bvh", ".glb", ".npz", ".npy", ".csv", ".usd", ".usda", ".usdc", ".usdz")
 SKELETAL = (".bvh",)
 """Kinds of file that hold a motion on any skeleton."""
 
@@ -34,7 +34,7 @@ def check_writable(path: str | Path) -> None:
 
 
 def read(path: str | Path) -> Motion:
-    """Read a motion: .bvh, .npz or .npy.
+    """Read a motion: .bvh, .npz, .npy, .csv (as written here) or USD.
 
     Joints come in metres, Y up, at the file's own frame rate (.npy has none: 20 fps for 22
     joints, 12.5 for KIT-ML's 21).
@@ -54,6 +54,10 @@ def read(path: str | Path) -> Motion:
             from motiongpt3.formats import arrays
 
             return arrays.read_npz(path)
+        case ".csv":
+            from motiongpt3.formats import table
+
+            return table.read(path)
         case ".usd" | ".usda" | ".usdc" | ".usdz":
             from motiongpt3.formats import usd_read
 
@@ -65,7 +69,7 @@ def read(path: str | Path) -> Motion:
 
 
 def write(motion: Motion, path: str | Path, skeleton: str | Path | None = None) -> None:
-    """Write a motion: .bvh, .glb, .npz or .npy. The file is complete or not there.
+    """Write a motion: .bvh, .glb, .npz, .npy, .csv or USD. The file is complete or not there.
 
     Args:
         skeleton: write it on these bones (.bvh): "mixamo", "cmu", "smpl" or a BVH file.
@@ -95,6 +99,10 @@ def write(motion: Motion, path: str | Path, skeleton: str | Path | None = None) 
             from motiongpt3.formats import arrays
 
             arrays.write_npy(motion, path)
+        case ".csv":
+            from motiongpt3.formats import table
+
+            table.write(motion, path)
         case ".usd" | ".usda" | ".usdc" | ".usdz":
             from motiongpt3.formats import usd
 

@@ -1,0 +1,137 @@
+"""USD: pxr's own validators and skinning as the independent reader, and damaged files."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from people import person
+
+from motiongpt3.errors import InputError, MotionGPTError
+from motiongpt3.formats import usd_read
+from motiongpt3.motion.kinematics import fit
+from motiongpt3.motion.motion import Motion
+
+pxr = pytest.importorskip("pxr", reason="needs usd-core")
+from pxr import Gf, Usd, UsdGeom, UsdShade, UsdSkel  # noqa: E402
+
+KINDS = (".usd", ".usda", ".usdc", ".usdz")
+
+
+def opened(motion: Motion, path: Path) -> Any:
+    motion.write(path)
+    return Usd.Stage.Open(str(path))
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_the_validators_find_nothing(suffix: str, tmp_path: Path) -> None:
+    validation = pytest.importorskip("pxr.UsdValidation")
+    stage = opened(person(0), tmp_path / f"a{suffix}")
+    validators = validation.ValidationRegistry().GetOrLoadAllValidators()
+    errors = validation.ValidationContext(validators).Validate(stage)
+    assert [(e.GetName(), e.GetMessage()) for e in errors] == []
+
+
+def test_the_stage_says_what_it_is(tmp_path: Path) -> None:
+    motion = Motion(person(0, 31).joints, 25.0)
+    stage = opened(motion, tmp_path / "a.usda")
+    assert UsdGeom.GetStageMetersPerUnit(stage) == 1 and UsdGeom.GetStageUpAxis(stage) == "Y"
+    assert stage.GetTimeCodesPerSecond() == stage.GetFramesPerSecond() == 25
+    assert (stage.GetStartTimeCode(), stage.GetEndTimeCode()) == (0, 30)
+    assert stage.GetDefaultPrim().IsA(UsdSkel.Root)
+    for name in ("cloth", "left", "right", "skin"):
+        prim = stage.GetPrimAtPath(f"/person/{name}")
+        material, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial()
+        shader = material.ComputeSurfaceSource()[0]
+        assert shader.GetIdAttr().Get() == "UsdPreviewSurface"
+
+
+def test_skeleton_and_skin_move_as_the_motion(tmp_path: Path) -> None:
+    motion = person(1, 30, swing=1.0)
+    stage = opened(motion, tmp_path / "a.usdc")
+    cache, root = UsdSkel.Cache(), UsdSkel.Root(stage.GetDefaultPrim())
+    cache.Populate(root, Usd.PrimDefaultPredicate)
+    query = cache.GetSkelQuery(UsdSkel.Skeleton(stage.GetPrimAtPath("/person/skeleton")))
+    expected = fit(motion.joints, motion.skeleton).joints
+    for frame in (0, 13, 29):
+        places = np.array(query.ComputeJointSkelTransforms(frame))[:, 3, :3]
+        np.testing.assert_allclose(places, expected[frame], atol=1e-4)
+    for binding in cache.ComputeSkelBindings(root, Usd.PrimDefaultPredicate):
+        for skinned in binding.GetSkinningTargets():
+            points = UsdGeom.Mesh(skinned.GetPrim()).GetPointsAttr().Get()
+            assert skinned.ComputeSkinnedPoints(query.ComputeSkinningTransforms(13), points, 13)
+            away = np.linalg.norm(np.array(points)[:, None] - expected[13], axis=-1)
+            assert away.min(1).max() < 0.3
+
+
+def test_a_skeleton_of_others_is_read(tmp_path: Path) -> None:
+    motion = person(5, 20)
+    rig = usd_read.read_rig(motion.write(tmp_path / "ours.usdc"))
+    stage = Usd.Stage.CreateNew(str(tmp_path / "a.usda"))
+    UsdGeom.SetStageUpAxis(stage, "Z")
+    UsdGeom.SetStageMetersPerUnit(stage, 0.01)
+    stage.SetTimeCodesPerSecond(24)
+    root = UsdSkel.Root.Define(stage, "/World")
+    root.AddRotateXOp().Set(90)  # a Y-up figure in a Z-up scene
+    skeleton = UsdSkel.Skeleton.Define(stage, "/World/Skel")
+    renamed = {"pelvis": "Hips", "left_hip": "LeftUpLeg", "right_hip": "RightUpLeg"}
+    names: list[str] = []
+    for name, parent in zip(rig.names, rig.parents, strict=True):
+        word = renamed.get(name, name)
+        names.append(word if parent < 0 else f"{names[parent]}/{word}")
+    rest = [Gf.Matrix4d(1).SetTranslate(Gf.Vec3d(*map(float, 100 * o))) for o in rig.offsets]
+    skeleton.CreateJointsAttr(names)
+    skeleton.CreateRestTransformsAttr(rest)
+    skeleton.CreateBindTransformsAttr(rest)
+    animation = UsdSkel.Animation.Define(stage, "/World/Anim")
+    animation.CreateJointsAttr(names)
+    animation.CreateScalesAttr([Gf.Vec3h(1)] * len(names))
+    for frame in range(20):
+        moves = [Gf.Vec3f(*map(float, 100 * p)) for p in rig.positions[frame]]
+        turns = [Gf.Quatf(*map(float, q)) for q in rig.rotations[frame]]
+        animation.CreateTranslationsAttr().Set(moves, 2 * frame)  # every second time code
+        animation.CreateRotationsAttr().Set(turns, 2 * frame)
+    binding = UsdSkel.BindingAPI.Apply(skeleton.GetPrim())
+    binding.CreateAnimationSourceRel().SetTargets(["/World/Anim"])
+    stage.Save()
+    back = Motion.read(tmp_path / "a.usda")
+    assert back.fps == 12 and back.provenance["up"] == "Z"
+    limbs = [
+        j for j, n in enumerate(motion.skeleton.joints) if n.split("_")[0] in ("left", "right")
+    ]
+    limbs = [j for j in limbs if "collar" not in motion.skeleton.joints[j]]
+    np.testing.assert_allclose(back.joints[:, limbs], motion.joints[:, limbs], atol=1e-4)
+
+
+def test_what_is_no_motion_is_refused(tmp_path: Path) -> None:
+    stage = Usd.Stage.CreateNew(str(tmp_path / "still.usda"))
+    UsdGeom.Sphere.Define(stage, "/ball")
+    stage.Save()
+    with pytest.raises(InputError, match="no skeleton in it is animated"):
+        Motion.read(tmp_path / "still.usda")
+    stage.GetPrimAtPath("/ball").GetReferences().AddReference("./other.usda")
+    stage.Save()
+    with pytest.raises(InputError, match="refers to other files"):
+        Motion.read(tmp_path / "still.usda")
+    (tmp_path / "a.usdc").write_bytes(b"not a scene")
+    with pytest.raises(InputError):
+        Motion.read(tmp_path / "a.usdc")
+
+
+@pytest.mark.parametrize("suffix", [".usda", ".usdc", ".usdz"])
+def test_damaged_files_are_refused_or_read(suffix: str, tmp_path: Path) -> None:
+    whole = person(1, 4).write(tmp_path / f"a{suffix}").read_bytes()
+    chance = random.Random(0)
+    for _ in range(40):
+        broken = bytearray(whole)
+        for _ in range(chance.choice((1, 3, 20))):
+            at = chance.randrange(len(broken) - 8)
+            broken[at : at + 8] = chance.choice(
+                (b"\xff" * 8, bytes(8), chance.randbytes(8), b"", (2**40).to_bytes(8, "little"))
+            )
+        (tmp_path / f"b{suffix}").write_bytes(broken)
+        try:
+            Motion.read(tmp_path / f"b{suffix}")
+        except MotionGPTError as error:
+            assert len(str(error)) < 500
