@@ -1,5 +1,6 @@
 """Motions on other skeletons: limbs point as they did, feet stay on the floor, left stays left."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def check(motion: Motion, preset: str) -> None:
 def test_presets_are_complete_people(preset: str) -> None:
     target = load(preset)
     assert sum(map(bool, target.rig.channels)) == JOINTS[preset]
-    assert len(target.nodes) == 18 and 0.7 < target.length("left_hip", "left_knee", "left_ankle")
+    assert len(target.nodes) == 18 and target.length("left_hip", "left_knee", "left_ankle") > 0.7
     left = target.places[[n for j, n in target.nodes.items() if j.startswith("left")]]
     right = target.places[[n for j, n in target.nodes.items() if j.startswith("right")]]
     np.testing.assert_allclose(left, right * [-1, 1, 1], atol=1e-9)
@@ -66,11 +67,11 @@ def test_presets_are_complete_people(preset: str) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_real_clips(preset: str, data: Path) -> None:
-    for motion in captured(data, 6):
-        check(motion, preset)
+    for motion in captured(data, 5):
+        check(motion[:80], preset)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 999), swing=st.floats(0, 1.2), preset=st.sampled_from(PRESETS))
 def test_any_motion(seed: int, swing: float, preset: str) -> None:
     check(person(seed, 16, swing=swing), preset)
@@ -104,9 +105,10 @@ def test_an_independent_reader_sees_the_same_joints(tmp_path: Path) -> None:
     motion, target = person(2, 12), load("mixamo")
     motion.write(tmp_path / "a.bvh", skeleton="mixamo")
     rig = retarget(motion, target)
-    theirs = pybvh.read_bvh_file(tmp_path / "a.bvh")
-    found = np.asarray(theirs.get_spatial_coord())
-    names = [node.name for node in theirs.nodes]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = pybvh.read_bvh_file(tmp_path / "a.bvh")
+        found, names = theirs.node_positions(), [node.name for node in theirs.nodes]
     for joint in ("mixamorig:LeftHand", "mixamorig:RightToeBase", "mixamorig:Head"):
         expected = rig.joints[:, rig.names.index(joint)]
         np.testing.assert_allclose(found[:, names.index(joint)], expected, atol=0.01)  # cm
@@ -129,7 +131,7 @@ def test_arms_that_hang_at_rest_and_z_up(tmp_path: Path) -> None:
             line = f"{head} {x} {-float(z):g} {y}"
         lines.append(line)
     tilted = "\n".join(lines)
-    for side, sign in (("L", 1), ("R", -1)):  # forearms straight down
+    for sign in (1, -1):  # forearms straight down
         tilted = tilted.replace(f"OFFSET {0.255 * sign:g} -0 0.01", "OFFSET 0 0 -0.255")
     (tmp_path / "z.bvh").write_text(tilted + "\n")
     motion = wave(40)

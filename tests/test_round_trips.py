@@ -17,8 +17,10 @@ BONES = (".bvh", ".csv", ".usdc", ".usda", ".usdz")
 
 
 @pytest.fixture(scope="module")
-def clips(data: Path) -> list[Motion]:
-    return captured(data, 20)
+def clips(data: Path) -> list[tuple[Motion, np.ndarray]]:
+    """Two seconds of clips, with the joints of their rigid bones."""
+    motions = [motion[:40] for motion in captured(data, 20)]
+    return [(motion, fit(motion.joints, motion.skeleton).joints) for motion in motions]
 
 
 def written(motion: Motion, path: Path) -> Motion:
@@ -28,11 +30,12 @@ def written(motion: Motion, path: Path) -> Motion:
     return Motion.read(path)
 
 
-@pytest.mark.parametrize("suffix", BONES)
-def test_captured_clips_come_back(suffix: str, clips: list[Motion], tmp_path: Path) -> None:
-    for motion in clips:
+@pytest.mark.parametrize("suffix", [".bvh", ".csv", ".usdc"])
+def test_captured_clips_come_back(
+    suffix: str, clips: list[tuple[Motion, np.ndarray]], tmp_path: Path
+) -> None:
+    for motion, expected in clips:
         back = written(motion, tmp_path / f"a{suffix}")
-        expected = fit(motion.joints, motion.skeleton).joints
         assert back.fps == motion.fps and back.skeleton is HUMANML3D
         np.testing.assert_allclose(back.joints, expected, atol=1e-5)
 
