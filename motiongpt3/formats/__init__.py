@@ -1,6 +1,7 @@
 """Motion files in and out, chosen by suffix. Pictures and videos are written by `render`."""
 
 from pathlib import Path
+from typing import Any
 
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import check_input
@@ -68,17 +69,24 @@ def read(path: str | Path) -> Motion:
             return arrays.read_npy(path)
 
 
-def write(motion: Motion, path: str | Path, skeleton: str | Path | None = None) -> None:
+def write(
+    motion: Motion, path: str | Path, skeleton: str | Path | None = None, **options: Any
+) -> None:
     """Write a motion: .bvh, .glb, .npz, .npy, .csv or USD. The file is complete or not there.
 
     Args:
         skeleton: write it on these bones (.bvh): "mixamo", "cmu", "smpl" or a BVH file.
 
     Raises:
-        InputError: for another suffix, or a skeleton that cannot be had.
+        InputError: for another suffix, a skeleton that cannot be had, or other options, which
+            only pictures have.
         ResourceError: when the place cannot be written.
     """
     check_writable(path)
+    if options:
+        raise InputError(
+            f"no option {', '.join(options)}", where=str(path), hint="only pictures have options"
+        )
     if skeleton is not None:
         _write_on(motion, path, skeleton)
         return
