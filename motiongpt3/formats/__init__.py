@@ -89,7 +89,12 @@ def write(
         )
     if skeleton is not None:
         _write_on(motion, path, skeleton)
-        return
+    else:
+        _write(motion, path)
+
+
+def _write(motion: Motion, path: str | Path) -> None:
+    """Write a motion on its own bones."""
     match Path(path).suffix.lower():
         case ".bvh":
             from motiongpt3.formats import bvh_write
