@@ -34,8 +34,8 @@ from motiongpt3.app.skeletons import add_skeleton
 from motiongpt3.errors import InputError, MotionGPTError, ResourceError
 from motiongpt3.model.sampling import Sampler
 
-READABLE = ".bvh .npz .npy .csv .usd"
-WRITABLE = ".bvh .glb .usd .npz .npy .csv .mp4 .gif .png"
+READABLE = ".bvh .npz .npy .csv .usd .usda .usdc .usdz"
+WRITABLE = ".bvh .glb .npz .npy .csv .usd .usda .usdc .usdz .mp4 .gif .png"
 """What the help says of `formats` and `render`, which are too slow to ask."""
 
 INTERRUPTED = 130
