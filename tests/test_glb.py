@@ -11,10 +11,13 @@ from typing import Any
 import kit
 import numpy as np
 import pytest
-from people import person
+from capture import captured
+from clips import walk
+from people import offsets, person
 from scipy.spatial.transform import Rotation
 
-from motiongpt3.motion.kinematics import fit
+from motiongpt3.motion import rotation
+from motiongpt3.motion.kinematics import fit, forward
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import HUMANML3D, KIT, Skeleton
 
@@ -202,3 +205,46 @@ def test_the_body_follows_and_its_faces_point_outwards(tmp_path: Path) -> None:
         a, b, c = (vertices[triangles[:, i]] for i in range(3))
         volume = np.einsum("fi,fi->f", a, np.cross(b, c)).sum() / 6
         assert volume > 0.0005  # cubic metres: positive only for outward faces
+
+
+def test_four_seconds_are_small(tmp_path: Path) -> None:
+    assert person(5, 80).write(tmp_path / "a.glb").stat().st_size <= 150_000
+
+
+@pytest.mark.parametrize("motion", [walk(), kit.walk()], ids=["humanml3d", "kit"])
+def test_soles_are_on_the_floor(motion: Motion, tmp_path: Path) -> None:
+    motion.write(tmp_path / "a.glb")
+    glb = Glb(tmp_path / "a.glb")
+    resting = np.concatenate([v for v, _ in glb.vertices(None).values()])
+    assert abs(resting[:, 1].min()) < 1e-4
+
+
+def test_standing_feet_of_real_people_are_on_the_floor(data: Path, tmp_path: Path) -> None:
+    heights = []
+    for motion in captured(data, 5):
+        motion[:40].write(tmp_path / "a.glb")
+        glb = Glb(tmp_path / "a.glb")
+        contacts = glb.json["animations"][0]["extras"]["contacts"]
+        assert set(contacts) <= {"left", "right"}, "a foot that never stands is not listed"
+        for side, stands in contacts.items():
+            for first, last in stands[:1]:
+                vertices, _ = glb.vertices((first + last) // 2)[side]
+                heights.append(vertices[:, 1].min())
+    assert len(heights) > 5 and abs(np.median(heights)) < 0.02 and np.abs(heights).max() < 0.08
+
+
+def test_a_bent_knee_keeps_its_thickness(tmp_path: Path) -> None:
+    rest = offsets(HUMANML3D)
+    turns = np.zeros((1, len(HUMANML3D.joints), 3))
+    turns[:, HUMANML3D.index("left_knee"), 0] = 2.2
+    place = np.array([[0, 1.0, 0]])
+    joints = forward(rotation.from_axis_angle(turns), place, rest, HUMANML3D)
+    Motion(joints).write(tmp_path / "a.glb")
+    vertices, _ = Glb(tmp_path / "a.glb").vertices(0)["left"]
+    hip, knee, ankle = (
+        joints[0, HUMANML3D.index(f"left_{name}")] for name in ("hip", "knee", "ankle")
+    )
+    out = 2 * knee - hip - ankle
+    out /= np.linalg.norm(out)
+    near = vertices[np.linalg.norm(vertices - knee, axis=1) < 0.12]
+    assert ((near - knee) @ out).max() > 0.04, "the knee cap stands out as when straight"

@@ -14,7 +14,7 @@ from motiongpt3.data.captions import TABLE, Said, read_beside, read_table
 from motiongpt3.data.sources import Clip
 from motiongpt3.data.splits import Shares, assign
 from motiongpt3.errors import InputError
-from motiongpt3.formats import READABLE
+from motiongpt3.formats import FOLDERS
 from motiongpt3.motion.calm import cuts
 from motiongpt3.motion.motion import Motion
 
@@ -80,7 +80,7 @@ class OwnFolder:
             raise InputError(
                 "no motions found",
                 where=str(self.folder),
-                hint=f"it needs files that end in {', '.join(READABLE)}; or clips.jsonl; or "
+                hint=f"it needs files that end in {', '.join(FOLDERS)}; or clips.jsonl; or "
                 "new_joint_vecs/ with texts/ and train.txt",
             )
         named = {path.relative_to(self.folder).as_posix(): path for path in files}
@@ -159,7 +159,7 @@ class OwnFolder:
 
 def motion_files(folder: Path) -> list[Path]:
     """Files that can be read as motions, in a folder and below; hidden ones are left out."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in READABLE and p.is_file())
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in FOLDERS and p.is_file())
     visible = (p for p in found if not any(x[0] == "." for x in p.relative_to(folder).parts))
     return sorted(visible)
 

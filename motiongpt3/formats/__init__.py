@@ -11,6 +11,8 @@ USD = (".usd", ".usda", ".usdc", ".usdz")
 RIGGED = (".bvh", ".glb", ".gltf", *USD)
 """Those that hold a skeleton of any kind, whose joints have to be found."""
 READABLE = (*RIGGED, ".amc", ".c3d", ".npz", ".npy", ".csv")
+FOLDERS = tuple(suffix for suffix in READABLE if suffix != ".csv")
+"""Those that are looked for in folders, where a .csv is a table of captions more often."""
 WRITABLE = (".bvh", ".glb", *USD, ".amc", ".npz", ".smpl.npz", ".npy", ".csv")
 SKELETAL = (".bvh",)
 """Those that are written on any skeleton."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from motiongpt3.errors import InputError
 from motiongpt3.evaluation.replications import Identity
-from motiongpt3.formats import READABLE
+from motiongpt3.formats import FOLDERS
 from motiongpt3.formats.files import read_bytes
 from motiongpt3.formats.lines import Lines
 
@@ -53,7 +53,7 @@ def find_clips(sources: Sequence[Path]) -> list[Input]:
         raise InputError(
             "no motion files",
             where=", ".join(map(str, sources)),
-            hint=f"files that end in {', '.join(READABLE)}",
+            hint=f"files that end in {', '.join(FOLDERS)}",
         )
     return [found[name] for name in sorted(found)]
 
@@ -98,7 +98,7 @@ def _paths(source: Path) -> Iterator[Path]:
         for folder, inside, files in os.walk(source):
             inside[:] = sorted(name for name in inside if not name.startswith("."))
             for name in files:
-                if not name.startswith(".") and Path(name).suffix.lower() in READABLE:
+                if not name.startswith(".") and Path(name).suffix.lower() in FOLDERS:
                     yield Path(folder, name)
     elif source.suffix.lower() == LIST:
         lines = Lines(read_bytes(source), str(source))
