@@ -16,16 +16,15 @@ from motiongpt3.formats import bvh
 from motiongpt3.formats.limbs import SIDES
 from motiongpt3.formats.mapping import map_joints
 from motiongpt3.formats.matching import Match, match
-from motiongpt3.formats.orientation import UNITS
+from motiongpt3.formats.orientation import UNITS, unit_of
 from motiongpt3.formats.rig import Rig
-from motiongpt3.formats.units import STATURE, stature
+from motiongpt3.formats.units import stature
 from motiongpt3.motion import rotation
 from motiongpt3.motion.skeleton import HUMANML3D
 
 PRESETS = ("mixamo", "cmu", "smpl")
 _FOLDER = Path(__file__).parent / "skeletons"
 
-_ADULT = 1.5
 _UPRIGHT = 0.8
 """Head above the feet, as a part of their distance, in a pose that can be understood."""
 _APART = 0.02
@@ -105,7 +104,7 @@ def of(file: bvh.Bvh, path: str) -> Target:
             hint="export the skeleton in a T-pose",
         )
     quarter = np.array(-np.pi / 2 if up == "Z" else 0.0)
-    axes, unit = rotation.about("X", quarter), _unit(size, path)
+    axes, unit = rotation.about("X", quarter), UNITS[unit_of(joints, path)]
     places = rotation.rotate(axes, pose.joints[0]) * unit
     turns = world_turns(pose.rotations, file.parents)[0]
     hips = set(file.above(nodes["left_hip"])) & set(file.above(nodes["right_hip"]))
@@ -162,10 +161,3 @@ def _up(joints: Float[np.ndarray, "22 3"], size: float) -> str:
     if min(float(np.linalg.norm(pair)) for pair in pairs) < _APART * size:
         return ""
     return "Y" if standing[1] > _UPRIGHT else "Z" if standing[2] > _UPRIGHT else ""
-
-
-def _unit(size: float, path: str) -> float:
-    metres = min(UNITS.values(), key=lambda unit: abs(np.log(size * unit / _ADULT)))
-    if not STATURE[0] <= size * metres <= STATURE[1]:
-        raise InputError(f"the figure is {size:.3g} units tall: no person's size", where=path)
-    return metres
