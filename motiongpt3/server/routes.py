@@ -8,9 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+import motiongpt3
 from motiongpt3.errors import InputError
 from motiongpt3.formats import READABLE, WRITABLE
 from motiongpt3.motion.motion import PICTURES, Motion
+from motiongpt3.motion.skeleton import SKELETONS
 from motiongpt3.motion.stitch import follow
 from motiongpt3.server import asked, metrics
 from motiongpt3.server.problems import RESPONSES, RETRY_SECONDS
@@ -89,8 +91,17 @@ async def upload(
     return await studio.keep(await studio.file(ReadFile(data=data, suffix=f".{format}")))
 
 
+@v1.get("/motions", tags=["motions"])
+async def remaining(
+    studio: Here,
+    id: Annotated[list[asked.Name], Query(min_length=1, max_length=100)],
+) -> asked.Remaining:
+    """Which of these motions are still kept; asking keeps none of them longer."""
+    return asked.Remaining(motions=[name for name in id if name in studio.store])
+
+
 @v1.get("/motions/{name}", tags=["motions"])
-async def about(name: Name, studio: Here) -> asked.Kept:
+async def facts_of(name: Name, studio: Here) -> asked.Kept:
     """What is known of a motion."""
     from motiongpt3.server.store import facts
 
@@ -125,6 +136,22 @@ async def joints(name: Name, studio: Here) -> Response:
     motion = await studio.get(name)
     metres = (motion.joints * motion.skeleton.metres).astype("<f4")
     return Response(metres.tobytes(), media_type="application/octet-stream")
+
+
+@v1.get("/about", tags=["about"])
+async def about(studio: Here) -> asked.About:
+    """What this server takes and gives, and the joints of its skeletons."""
+    return asked.About(
+        version=motiongpt3.__version__,
+        skeletons=[
+            asked.Joints(name=s.name, fps=s.fps, joints=list(s.joints), parents=list(s.parents))
+            for s in SKELETONS
+        ],
+        reads=[suffix.lstrip(".") for suffix in READABLE],
+        writes=[suffix.lstrip(".") for suffix in WRITABLE + PICTURES],
+        seconds=studio.limits.seconds,
+        samples=studio.limits.samples,
+    )
 
 
 @v1.get("/search", tags=["search"])
