@@ -14,7 +14,10 @@ export class History extends EventTarget {
   }
 
   add(motions, how) {
-    const fresh = motions.map(({ id, text, seconds }) => ({ id, text, how, seconds }));
+    const many = motions.length > 1;
+    const fresh = motions.map(({ id, text, seconds }, i) => {
+      return { id, text, how: many ? `variant ${i + 1}` : how, seconds };
+    });
     const ids = new Set(fresh.map((entry) => entry.id));
     this.#keep([...fresh, ...this.entries.filter((entry) => !ids.has(entry.id))].slice(0, MOST));
   }

@@ -3,7 +3,7 @@
 import { CircleGeometry, Color, Group, Mesh, PlaneGeometry, ShaderMaterial, ShadowMaterial } from "three";
 
 const REACH = 9; // metres; the grid has faded out there
-const SHADE = 2.6; // metres around the person in which a shadow may fall
+const SHADE = 1.9; // metres around the person in which a shadow may fall
 
 const VERTEX = `
 varying vec2 place; // metres on the floor

@@ -107,6 +107,8 @@ function surface() {
   }
   const geometry = new BufferGeometry();
   geometry.setAttribute("position", new BufferAttribute(new Float32Array(positions), 3));
+  // Only for three.js to see that there are normals: the shader makes them.
+  geometry.setAttribute("normal", geometry.getAttribute("position"));
   geometry.setAttribute("tip", new BufferAttribute(new Float32Array(tips), 1));
   geometry.setIndex(faces);
   return geometry;

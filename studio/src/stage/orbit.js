@@ -5,7 +5,7 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
 const FIELD = 28; // degrees
 const AWAY = 4; // what distance 1 is to the controls
-const AROUND = 0.56; // radians beside where the person looks
+const AROUND = 0.45; // radians beside where the person looks
 const DOWN = 1.36; // radians from straight above
 const UP = new Vector3(0, 1, 0);
 const KEYS = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.08], ArrowDown: [0, 0.08] };
@@ -35,9 +35,9 @@ export class Orbit {
     const [x, z] = clip.centre(figure.frame);
     const top = Math.max(clip.top, 0.8 * clip.stature);
     const slope = Math.tan((FIELD * Math.PI) / 360);
-    const fit = Math.max((0.5 * top + 0.22) / slope, (0.5 * clip.stature) / (slope * aspect));
+    const fit = Math.max((0.5 * top + 0.3) / slope, (0.5 * clip.stature) / (slope * aspect));
     const target = this.controls.target.clone().applyAxisAngle(UP, clip.heading);
-    target.add(new Vector3(x, 0.47 * top, z));
+    target.add(new Vector3(x, 0.47 * top + 0.1, z));
     const from = this.rig.position.clone().sub(this.controls.target).multiplyScalar((1.06 * fit) / AWAY);
     this.camera.aspect = aspect;
     this.camera.position.copy(from.applyAxisAngle(UP, clip.heading).add(target));

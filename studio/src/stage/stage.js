@@ -5,8 +5,9 @@ import { Figure } from "./figure.js";
 import { Ground } from "./ground.js";
 import { Orbit } from "./orbit.js";
 import { grid } from "./panes.js";
+import { software } from "./software.js";
 
-const SUN = [-1.6, 4.2, 2.6];
+const SUN = [-1.1, 4.6, 1.7];
 const SLOW_MS = 60; // a picture that takes longer is drawn with fewer pixels
 const FEWEST = 0.6; // pixels per pixel of the screen, at least
 
@@ -17,13 +18,15 @@ export class Stage {
     this.figures = [];
     this.panes = [];
     this.drawn = 0;
-    this.renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "high-performance" });
-    this.ratio = Math.min(devicePixelRatio, 2);
+    this.spare = software();
+    this.renderer = new WebGLRenderer({ canvas, antialias: !this.spare });
+    this.ratio = Math.min(devicePixelRatio, this.spare ? 1 : 2);
     this.renderer.setPixelRatio(this.ratio);
     this.renderer.shadowMap.enabled = true;
     this.renderer.shadowMap.type = PCFShadowMap;
     this.ground = new Ground();
-    this.scene = new Scene().add(this.ground.group, ...this.#lights());
+    this.scene = new Scene();
+    this.scene.add(this.ground.group, ...this.#lights());
     this.orbit = new Orbit(canvas, () => this.touch());
     this.dirty = true;
     new ResizeObserver(() => this.#resize()).observe(canvas.parentElement);
@@ -94,7 +97,7 @@ export class Stage {
     this.sky = new HemisphereLight(0xffffff, 0xb9c0cc, 1.5);
     this.sun = new DirectionalLight(0xffffff, 2.2);
     this.sun.castShadow = true;
-    this.sun.shadow.mapSize.set(1024, 1024);
+    this.sun.shadow.mapSize.setScalar(this.spare ? 512 : 1024);
     this.sun.shadow.radius = 5;
     this.sun.shadow.bias = -0.0006;
     this.sun.shadow.normalBias = 0.01;

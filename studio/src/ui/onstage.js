@@ -42,6 +42,7 @@ function caption({ bench }) {
   const first = motion ?? motions[0];
   find("empty").hidden = motions.length > 0;
   find("what").hidden = motions.length === 0;
+  find("what").classList.toggle("several", !motion);
   find("said").textContent = "";
   if (!first) return;
   find("text").textContent = first.text || "Without words";
@@ -58,8 +59,8 @@ function variants(studio, panes) {
   if (several && bench.picked === null) {
     panes.forEach((pane, i) => {
       const label = make("span", { className: "key" }, `${i + 1}`);
-      const button = make("button", { type: "button", className: "pane", "aria-label": `Pick variant ${i + 1}` }, label, "Pick");
-      Object.assign(button.style, { left: `${pane.x + pane.width / 2}px`, top: `${pane.y + pane.height}px` });
+      const button = make("button", { type: "button", className: "pane", "aria-label": `Pick variant ${i + 1}` }, label, make("span", {}, "Pick"));
+      Object.assign(button.style, { left: `${pane.x}px`, top: `${pane.y + pane.height}px` });
       button.addEventListener("click", () => bench.pick(i));
       buttons.push(button);
     });

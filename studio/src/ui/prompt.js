@@ -2,13 +2,7 @@
 
 import { find, make, seconds } from "../dom.js";
 
-const EXAMPLES = [
-  "a person waves the left hand",
-  "someone walks in a circle",
-  "a man jumps forward",
-  "a person kicks with the right leg",
-  "a person sits down",
-];
+const EXAMPLES = ["waves the left hand", "walks in a circle", "jumps forward", "kicks", "sits down"];
 const VARIANTS = [1, 2, 3, 4];
 
 /** Wire up the form. */
@@ -49,7 +43,7 @@ function examples(text) {
   for (const example of EXAMPLES) {
     const button = make("button", { type: "button" }, example);
     button.addEventListener("click", () => {
-      text.value = example;
+      text.value = `a person ${example}`;
       text.focus();
     });
     find("examples").append(button);

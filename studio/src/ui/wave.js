@@ -18,7 +18,7 @@ export function wave(canvas, clip, part) {
   for (let x = 0; x < room; x += BAR) {
     const [first, stop] = [x, x + BAR].map((at) => (at / room) * (clip.frames - 1));
     const frames = energy.slice(Math.floor(first), Math.floor(stop) + 1);
-    const height = Math.max(2, 0.78 * clientHeight * Math.sqrt(Math.max(...frames) / most));
+    const height = Math.max(2, 0.78 * clientHeight * (Math.max(...frames) / most));
     const chosen = part && first >= part[0] && first <= part[1];
     context.fillStyle = style.getPropertyValue(chosen ? "--accent" : "--wave");
     context.fillRect(INSET + x, (clientHeight - height) / 2, BAR - 1, height);
