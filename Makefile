@@ -1,6 +1,7 @@
 # make demo   a sentence in, a motion out (the first time: sets everything up in .venv)
 # make test   all tests            make check   format, lint and types
 # make figures  every number of the model card again (needs the development data; five minutes)
+# make studio  the web page, from studio/ into the package (needs node)
 # make soak   kills, signals and several processes, the long way (an hour)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
@@ -9,7 +10,7 @@ PIP = $(PY) -m pip install --quiet --disable-pip-version-check --constraint cons
 OUT = out
 PROMPT = a person waves the left hand
 
-.PHONY: demo test check figures soak clean
+.PHONY: demo test check figures soak studio clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -31,8 +32,11 @@ figures: $(VENV)/installed-dev
 	@test -f prepared/manifest.json || $(VENV)/bin/motiongpt3 data prepare -o prepared
 	$(PY) scripts/figures.py --data prepared --check
 
+studio:
+	cd studio && npm ci --no-audit --no-fund && npm run build
+
 clean:
-	rm -rf $(OUT) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(OUT) $(VENV) studio/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch comes first and alone, so that nothing else chooses its version.

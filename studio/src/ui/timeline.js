@@ -11,8 +11,9 @@ export function timeline(studio) {
   const { player, selection } = studio;
   const [scrub, head, canvas] = ["scrub", "head", "wave"].map(find);
   scrub.addEventListener("input", () => {
+    const frame = scrub.valueAsNumber; // before anything else moves the slider
     player.set({ playing: false });
-    player.seek(scrub.valueAsNumber);
+    player.seek(frame);
   });
   player.addEventListener("change", () => {
     scrub.max = player.frames - 1;
