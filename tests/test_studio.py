@@ -11,7 +11,7 @@ import imageio_ffmpeg
 import node
 import numpy as np
 import pytest
-from browser import Tab, chromium
+from browser import OUT, Tab, chromium
 from people import person
 from served import Served
 from test_glb import validate, validator
@@ -183,11 +183,11 @@ def test_downloads_are_what_they_say(tab: Tab, tmp_path: Path, validator: Path) 
         waits.value.save_as(paths[suffix])
         tab.free()
     wrist = tab.joint("left_wrist", 10)
-    for suffix in ("bvh", "npz"):
+    for suffix, close in (("bvh", 0.06), ("npz", 1e-4)):  # a BVH's bones are rigid
         motion = Motion.read(paths[suffix])
         assert len(motion) == tab.value("studio.frames")
         placed = motion.joints[10, 20] - motion.joints[0, 0] * [1, 0, 1]
-        np.testing.assert_allclose(placed[[0, 2]], np.array(wrist)[[0, 2]], atol=0.02)
+        np.testing.assert_allclose(placed[[0, 2]], np.array(wrist)[[0, 2]], atol=close)
     assert validate(paths["glb"], validator)["issues"]["numErrors"] == 0
     frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(paths["mp4"]))
     assert frames > 20 and seconds == pytest.approx(tab.value("studio.frames / studio.fps"), abs=0.2)
@@ -200,7 +200,7 @@ def test_the_glb_opens_in_another_viewer(
     dist = node.modules(pytestconfig) / "node_modules/@google/model-viewer/dist"
     name = server.kept(text=WAVE, seconds=None)
     glb = server.http.get(f"/v1/motions/{name}/file", params={"format": "glb"}).content
-    page = browser.new_page(viewport={"width": 900, "height": 560})
+    page = browser.new_page(viewport={"width": 640, "height": 420})
     files = {
         "/": ("text/html", (Path(__file__).parent / "viewer.html").read_bytes()),
         "/viewer.js": ("text/javascript", (dist / "model-viewer.min.js").read_bytes()),
@@ -217,7 +217,7 @@ def test_the_glb_opens_in_another_viewer(
     assert page.evaluate("document.querySelector('model-viewer').availableAnimations.length") == 1
     page.evaluate("document.querySelector('model-viewer').currentTime = 1.2")
     page.wait_for_timeout(1500)
-    page.screenshot(path=Path(__file__).parents[1] / "out/studio/4-viewer.png")
+    page.screenshot(path=OUT / "4-viewer.png", timeout=60_000)
     page.close()
 
 

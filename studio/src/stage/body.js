@@ -25,7 +25,7 @@ const towards = (from, to) => unit(add(to, from, -1));
 const TRUNK = [
   [0.1, 0.1, CLOTH], // pelvis
   [0.112, 0.116, CLOTH], // belly
-  [0.048, 0.048, CLOTH], // shoulders
+  [0.056, 0.056, CLOTH], // shoulders
   [0.112, 0.082, CLOTH], // chest
   [0.046, 0.046, SKIN], // neck
   [0.108, 0.076, SKIN], // head

@@ -9,7 +9,8 @@ import { software } from "./software.js";
 
 const SUN = [-1.1, 4.6, 1.7];
 const SLOW_MS = 60; // a picture that takes longer is drawn with fewer pixels
-const FEWEST = 0.6; // pixels per pixel of the screen, at least
+const ASLEEP_MS = 4000; // longer than any picture takes: nobody was looking
+const FEWEST = 0.5; // pixels per pixel of the screen, at least
 
 /** Draws when something has changed, and not otherwise. */
 export class Stage {
@@ -108,10 +109,10 @@ export class Stage {
 
   /** A machine that draws slowly gets fewer pixels, little by little. */
   #adapt(took) {
-    this.slow = took > SLOW_MS && took < 1000 ? (this.slow ?? 0) + 1 : 0;
-    if (this.slow < 8 || this.ratio <= FEWEST) return;
+    this.slow = took > SLOW_MS && took < ASLEEP_MS ? (this.slow ?? 0) + 1 : 0;
+    if (this.slow < 4 || this.ratio <= FEWEST) return;
     this.slow = 0;
-    this.ratio = Math.max(FEWEST, 0.8 * this.ratio);
+    this.ratio = Math.max(FEWEST, 0.75 * this.ratio);
     this.renderer.setPixelRatio(this.ratio);
   }
 

@@ -59,7 +59,7 @@ function variants(studio, panes) {
   if (several && bench.picked === null) {
     panes.forEach((pane, i) => {
       const label = make("span", { className: "key" }, `${i + 1}`);
-      const button = make("button", { type: "button", className: "pane", "aria-label": `Pick variant ${i + 1}` }, label, make("span", {}, "Pick"));
+      const button = make("button", { type: "button", className: "pane", title: `Variant ${i + 1}` }, label, " ", make("span", {}, "Pick"));
       Object.assign(button.style, { left: `${pane.x}px`, top: `${pane.y + pane.height}px` });
       button.addEventListener("click", () => bench.pick(i));
       buttons.push(button);
