@@ -27,7 +27,16 @@ class Real(Served):
 
     def command(self) -> list[str]:
         """The command line of it."""
-        return [sys.executable, "-m", "motiongpt3", "serve", "--port", "0", "--store", f"{self.store}"]
+        return [
+            sys.executable,
+            "-m",
+            "motiongpt3",
+            "serve",
+            "--port",
+            "0",
+            "--store",
+            f"{self.store}",
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +118,10 @@ def test_a_sentence_moves_a_figure(server: Real, browser: Any) -> None:
 
 
 def test_a_variant_is_picked_and_steps_are_undone(tab: Tab) -> None:
+    tab.page.keyboard.press("d")
     tab.make("a person jumps", samples=4)
+    tab.until("studio.frame > 25")
+    tab.stand()
     tab.shoot("variants")
     assert tab.page.is_disabled("#continue")
     tab.page.click("#panes button:nth-child(3)")
@@ -190,7 +202,9 @@ def test_downloads_are_what_they_say(tab: Tab, tmp_path: Path, validator: Path) 
         np.testing.assert_allclose(placed[[0, 2]], np.array(wrist)[[0, 2]], atol=close)
     assert validate(paths["glb"], validator)["issues"]["numErrors"] == 0
     frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(paths["mp4"]))
-    assert frames > 20 and seconds == pytest.approx(tab.value("studio.frames / studio.fps"), abs=0.2)
+    assert frames > 20 and seconds == pytest.approx(
+        tab.value("studio.frames / studio.fps"), abs=0.2
+    )
     assert tab.errors == []
 
 
@@ -215,7 +229,14 @@ def test_the_glb_opens_in_another_viewer(
     page.goto("http://viewer.test/")
     page.wait_for_function("document.querySelector('model-viewer').loaded", timeout=60_000)
     assert page.evaluate("document.querySelector('model-viewer').availableAnimations.length") == 1
-    page.evaluate("document.querySelector('model-viewer').currentTime = 1.2")
+    page.evaluate(
+        """() => {
+            const viewer = document.querySelector("model-viewer");
+            viewer.play();
+            viewer.pause();
+            viewer.currentTime = 1.2;
+        }"""
+    )
     page.wait_for_timeout(1500)
     page.screenshot(path=OUT / "4-viewer.png", timeout=60_000)
     page.close()
@@ -249,7 +270,8 @@ def test_files_come_in_and_bad_ones_are_told(tab: Tab, tmp_path: Path) -> None:
         """([name, text]) => {
             const files = new DataTransfer();
             files.items.add(new File([text], name));
-            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true }));
+            const how = { dataTransfer: files, bubbles: true };
+            document.body.dispatchEvent(new DragEvent("drop", how));
         }""",
         ["mine.bvh", path.read_text()],
     )

@@ -138,7 +138,7 @@ class Inbetween(Making):
         start, end = motions
         return tasks.Inbetween(
             start=start,
-            end=end,
+            end=end.resample(start.fps),
             seconds=self.seconds,
             text=self.text,
             seed=self.seed,

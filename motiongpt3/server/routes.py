@@ -231,11 +231,14 @@ async def read_metrics(studio: Here) -> Response:
 def joined(motions: list[Motion]) -> Motion:
     """Motions after one another, each turned and moved to where the one before has ended.
 
+    All take the frame rate of the first.
+
     Raises:
-        InputError: for different skeletons or frame rates.
+        InputError: for different skeletons.
     """
     whole = motions[0]
-    for motion in motions[1:]:
+    for given in motions[1:]:
+        motion = given.resample(whole.fps)
         Motion.concatenate([whole, motion])
         placed = follow(motion.joints, whole.joints, whole.skeleton)
         whole = Motion.concatenate([whole, Motion(placed, motion.fps, motion.skeleton)])

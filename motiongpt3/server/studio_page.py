@@ -1,9 +1,8 @@
-"""The studio's page: a few files that come with the package, each under its own path."""
+"""The studio's page: a few files that come with the package, read once."""
 
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Response
 
 _KINDS = {
     "index.html": "text/html",
@@ -17,15 +16,16 @@ _KINDS = {
 def routes() -> APIRouter:
     """The page at `/`, and what it loads below `/assets`."""
     router, folder = APIRouter(include_in_schema=False), files("motiongpt3.server") / "page"
-    for name, kind in _KINDS.items():
-        path = "/" if name == "index.html" else f"/assets/{name}"
-        send = _sender((folder / name).read_bytes(), kind)
-        router.add_api_route(path, send, methods=["GET", "HEAD"])
+    contents = {name: (folder / name).read_bytes() for name in _KINDS}
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    async def page() -> Response:
+        return Response(contents["index.html"], media_type=_KINDS["index.html"])
+
+    @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
+    async def asset(name: str) -> Response:
+        if name not in contents:
+            raise HTTPException(404, "there is no such file")
+        return Response(contents[name], media_type=_KINDS[name])
+
     return router
-
-
-def _sender(content: bytes, kind: str) -> Callable[[], Awaitable[Response]]:
-    async def send() -> Response:
-        return Response(content, media_type=kind)
-
-    return send

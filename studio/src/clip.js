@@ -21,6 +21,7 @@ export class Clip {
     this.path = smooth(this);
     const ahead = facing(this.pose(0), this.index("left_hip"), this.index("right_hip"));
     this.heading = Math.atan2(ahead[0], ahead[2]);
+    this.turnsLeft = this.#turn(ahead) >= -1e-3;
     this.top = percentile(this.#each((pose) => highest(pose)), 0.95);
     const across = (axis) => extent(this.#each((pose) => pose[axis]));
     this.moves = Math.hypot(across(0), across(2)) > STANDING_STILL;
@@ -67,6 +68,16 @@ export class Clip {
       }
       return (sum / this.count) * this.fps;
     });
+  }
+
+  /** How far to the left of where they first look they look on average, -1 to 1. */
+  #turn([x, , z]) {
+    const [left, right] = ["left_hip", "right_hip"].map((name) => this.index(name));
+    const turns = this.#each((pose) => {
+      const ahead = facing(pose, left, right);
+      return ahead[0] * z - ahead[2] * x;
+    });
+    return turns.reduce((sum, turn) => sum + turn, 0) / this.frames;
   }
 
   #each(value) {

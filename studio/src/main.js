@@ -49,7 +49,7 @@ function run({ player, stage }) {
   let before = performance.now();
   const next = (now) => {
     player.tick((now - before) / 1000);
-    stage.draw(now - before);
+    stage.draw(now - before, player.playing);
     before = now;
     requestAnimationFrame(next);
   };

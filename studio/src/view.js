@@ -20,7 +20,7 @@ export function view({ bench, player, selection, history, work, stage }) {
     figures: () => stage.figures.length,
     /** Pictures that were drawn so far. */
     drawn: () => stage.drawn,
-    /** Pixels that are drawn for each pixel of the page. */
+    /** Pixels that are drawn for each pixel of the page while something moves. */
     ratio: () => stage.ratio,
   };
   const view = { joint: place };

@@ -19,7 +19,14 @@ export class Orbit {
     Object.assign(this.controls, { minDistance: 1.2, maxDistance: 16, maxPolarAngle: 1.55 });
     this.camera = new PerspectiveCamera(FIELD, 1, 0.05, 80);
     this.reset();
+    this.dragged = false;
     this.controls.addEventListener("change", changed);
+    for (const [event, is] of [["start", true], ["end", false]]) {
+      this.controls.addEventListener(event, () => {
+        this.dragged = is;
+        changed();
+      });
+    }
     element.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -34,13 +41,15 @@ export class Orbit {
     const { clip } = figure;
     const [x, z] = clip.centre(figure.frame);
     const top = Math.max(clip.top, 0.8 * clip.stature);
+    // From the side to which the person turns: so they look at us more than away.
+    const round = clip.heading - (clip.turnsLeft ? 0 : 2 * AROUND);
     const slope = Math.tan((FIELD * Math.PI) / 360);
     const fit = Math.max((0.5 * top + 0.3) / slope, (0.5 * clip.stature) / (slope * aspect));
-    const target = this.controls.target.clone().applyAxisAngle(UP, clip.heading);
+    const target = this.controls.target.clone().applyAxisAngle(UP, round);
     target.add(new Vector3(x, 0.47 * top + 0.1, z));
     const from = this.rig.position.clone().sub(this.controls.target).multiplyScalar((1.06 * fit) / AWAY);
     this.camera.aspect = aspect;
-    this.camera.position.copy(from.applyAxisAngle(UP, clip.heading).add(target));
+    this.camera.position.copy(from.applyAxisAngle(UP, round).add(target));
     this.camera.position.y = Math.max(this.camera.position.y, 0.06);
     this.camera.lookAt(target);
     this.camera.updateProjectionMatrix();

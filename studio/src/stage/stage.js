@@ -21,8 +21,9 @@ export class Stage {
     this.drawn = 0;
     this.spare = software();
     this.renderer = new WebGLRenderer({ canvas, antialias: !this.spare });
-    this.ratio = Math.min(devicePixelRatio, this.spare ? 1 : 2);
-    this.renderer.setPixelRatio(this.ratio);
+    this.finest = Math.min(devicePixelRatio, this.spare ? 1 : 2);
+    this.ratio = this.finest; // while something moves
+    this.renderer.setPixelRatio(this.finest);
     this.renderer.shadowMap.enabled = true;
     this.renderer.shadowMap.type = PCFShadowMap;
     this.ground = new Ground();
@@ -66,10 +67,16 @@ export class Stage {
   }
 
   /** Draw if something has changed. `took`: milliseconds since the last call. */
-  draw(took) {
+  draw(took, playing) {
+    const moves = playing || this.orbit.dragged;
+    const ratio = moves ? this.ratio : this.finest;
+    if (this.renderer.getPixelRatio() !== ratio) {
+      this.renderer.setPixelRatio(ratio);
+      this.dirty = true;
+    }
     if (!this.dirty) return;
     this.dirty = false;
-    this.#adapt(took);
+    if (moves) this.#adapt(took);
     this.ground.group.visible = this.figures.length > 0;
     if (!this.figures.length) this.#pane({ x: 0, y: 0, width: this.width, height: this.height });
     this.panes.forEach((pane, i) => this.#pane(pane, this.figures[i]));
@@ -113,7 +120,6 @@ export class Stage {
     if (this.slow < 4 || this.ratio <= FEWEST) return;
     this.slow = 0;
     this.ratio = Math.max(FEWEST, 0.75 * this.ratio);
-    this.renderer.setPixelRatio(this.ratio);
   }
 
   #resize() {
