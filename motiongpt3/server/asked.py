@@ -223,31 +223,6 @@ class Remaining(BaseModel):
     motions: list[Name]
 
 
-class Joints(BaseModel):
-    """A skeleton's joints, as they lie in the answer of `/motions/{id}/joints`."""
-
-    name: str
-    fps: float
-    joints: list[str]
-    parents: list[int]
-    """Index of each joint's parent; -1 for the root."""
-
-
-class About(BaseModel):
-    """What this server takes and gives."""
-
-    version: str
-    skeletons: list[Joints]
-    reads: list[str]
-    """Suffixes of files that are taken, without the dot."""
-    writes: list[str]
-    """Suffixes of files that are handed out."""
-    seconds: float
-    """Of a motion, at most."""
-    samples: int
-    """Of a prompt, at most."""
-
-
 class Made(BaseModel):
     """Motions, in the order of their samples."""
 

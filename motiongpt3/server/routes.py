@@ -8,13 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-import motiongpt3
 from motiongpt3.errors import InputError
 from motiongpt3.formats import READABLE, WRITABLE
 from motiongpt3.motion.motion import PICTURES, Motion
-from motiongpt3.motion.skeleton import SKELETONS
 from motiongpt3.motion.stitch import follow
 from motiongpt3.server import asked, metrics
+from motiongpt3.server.about import About, about
 from motiongpt3.server.problems import RESPONSES, RETRY_SECONDS
 from motiongpt3.server.studio import Studio
 from motiongpt3.server.workers import ReadFile, Search, WriteFile
@@ -139,19 +138,9 @@ async def joints(name: Name, studio: Here) -> Response:
 
 
 @v1.get("/about", tags=["about"])
-async def about(studio: Here) -> asked.About:
+async def tell_about(studio: Here) -> About:
     """What this server takes and gives, and the joints of its skeletons."""
-    return asked.About(
-        version=motiongpt3.__version__,
-        skeletons=[
-            asked.Joints(name=s.name, fps=s.fps, joints=list(s.joints), parents=list(s.parents))
-            for s in SKELETONS
-        ],
-        reads=[suffix.lstrip(".") for suffix in READABLE],
-        writes=[suffix.lstrip(".") for suffix in WRITABLE + PICTURES],
-        seconds=studio.limits.seconds,
-        samples=studio.limits.samples,
-    )
+    return about(studio.limits)
 
 
 @v1.get("/search", tags=["search"])

@@ -5,6 +5,8 @@ const STANDING_STILL = 0.35; // metres within which a path is none
 
 /** Joints over time. */
 export class Clip {
+  #energy = null;
+
   /**
    * @param {object} facts as the server tells them
    * @param {Float32Array} data frames x joints x 3, metres
@@ -57,7 +59,12 @@ export class Clip {
   }
 
   /** How much each frame moves: metres per second, mean over the joints. */
-  energy() {
+  get energy() {
+    this.#energy ??= this.#moved();
+    return this.#energy;
+  }
+
+  #moved() {
     const size = this.count * 3;
     return Array.from({ length: this.frames }, (_, frame) => {
       const a = Math.max(frame - 1, 0) * size;

@@ -22,7 +22,10 @@ export class Work extends EventTarget {
    * @param {(progress: (done: number, steps: number) => void, signal: AbortSignal) => Promise<void>} act
    */
   async run(label, act) {
-    if (this.busy) return false;
+    if (this.busy) {
+      this.notices.say(`${this.label}: wait for it, or cancel it`);
+      return false;
+    }
     this.#stop = new AbortController();
     this.#tell({ label, done: 0, steps: 0 });
     try {

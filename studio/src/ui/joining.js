@@ -11,6 +11,10 @@ export function joining(studio) {
   });
   return () => {
     const entries = studio.history.entries.filter((entry) => !studio.history.isGone(entry.id));
+    if (!entries.length) {
+      studio.notices.say("There is nothing in the history to join it with");
+      return;
+    }
     const options = entries.map(({ id, text }) => make("option", { value: id }, text || id.slice(0, 8)));
     find("follows").replaceChildren(...options);
     dialog.returnValue = "";

@@ -12,7 +12,7 @@ export function wave(canvas, clip, part) {
   const context = canvas.getContext("2d");
   context.scale(devicePixelRatio, devicePixelRatio);
   const style = getComputedStyle(canvas);
-  const energy = clip.energy();
+  const { energy } = clip;
   const most = Math.max(0.35, energy.reduce((a, b) => Math.max(a, b)));
   const room = clientWidth - 2 * INSET;
   for (let x = 0; x < room; x += BAR) {
