@@ -9,8 +9,15 @@ const out = process.argv[2];
 if (!out) throw new Error("usage: node build.mjs FOLDER");
 
 mkdirSync(out, { recursive: true });
-for (const name of ["index.html", "icon.svg"]) copyFileSync(join(here, "page", name), join(out, name));
-const shared = { bundle: true, minify: true, sourcemap: false, target: "es2022", absWorkingDir: here };
+for (const name of ["index.html", "icon.svg"])
+  copyFileSync(join(here, "page", name), join(out, name));
+const shared = {
+  bundle: true,
+  minify: true,
+  sourcemap: false,
+  target: "es2022",
+  absWorkingDir: here,
+};
 await build({
   ...shared,
   entryPoints: ["src/main.js"],

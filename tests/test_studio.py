@@ -139,6 +139,7 @@ def test_the_middle_second_is_made_anew_and_the_rest_stays(tab: Tab) -> None:
     tab.page.fill("#length", "3")
     tab.make("a person walks")
     tab.stand()
+    tab.page.locator("#scrub").fill("30")
     frames = tab.value("studio.frames")
     assert frames == 60
     before = positions(tab, 0, frames)

@@ -107,7 +107,7 @@ export class Api {
   async *#events(path) {
     const answer = await this.#ask("GET", path);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let text = ""; ; ) {
+    for (let text = ""; ;) {
       const { value, done } = await reader.read();
       if (done) return;
       const events = (text + value).split("\n\n");

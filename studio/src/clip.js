@@ -24,7 +24,10 @@ export class Clip {
     const ahead = facing(this.pose(0), this.index("left_hip"), this.index("right_hip"));
     this.heading = Math.atan2(ahead[0], ahead[2]);
     this.turnsLeft = this.#turn(ahead) >= -1e-3;
-    this.top = percentile(this.#each((pose) => highest(pose)), 0.95);
+    this.top = percentile(
+      this.#each((pose) => highest(pose)),
+      0.95,
+    );
     const across = (axis) => extent(this.#each((pose) => pose[axis]));
     this.moves = Math.hypot(across(0), across(2)) > STANDING_STILL;
   }

@@ -27,7 +27,8 @@ async function begin() {
     theme(stage);
     run(studio);
     await studio.begin();
-    for (const part of [prompt, transport, timeline, actions, past, onstage, files, keys]) part(studio);
+    for (const part of [prompt, transport, timeline, actions, past, onstage, files, keys])
+      part(studio);
     window.addEventListener("hashchange", () => linked(studio));
     window.studio = view(studio);
     document.body.classList.add("ready");

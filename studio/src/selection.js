@@ -14,7 +14,9 @@ export class Selection extends EventTarget {
 
   /** Select between two frames, in either order. */
   set(a, b) {
-    const [first, last] = [a, b].map((frame) => Math.min(Math.max(Math.round(frame), 0), this.last)).sort((x, y) => x - y);
+    const [first, last] = [a, b]
+      .map((frame) => Math.min(Math.max(Math.round(frame), 0), this.last))
+      .sort((x, y) => x - y);
     this.part = last > first ? [first, last] : null;
     this.dispatchEvent(new Event("change"));
   }

@@ -70,7 +70,10 @@ export class Studio {
     const [start, stop] = this.times;
     const { id, seconds } = this.motion;
     return this.#change("Cutting", "cut", async () => {
-      const parts = [[0, start], [stop, seconds]].filter(([a, b]) => b > a);
+      const parts = [
+        [0, start],
+        [stop, seconds],
+      ].filter(([a, b]) => b > a);
       const kept = await Promise.all(parts.map(([a, b]) => this.api.cut(id, a, b)));
       return kept.length > 1 ? this.api.join(kept.map((motion) => motion.id)) : kept[0];
     });
@@ -124,7 +127,12 @@ export class Studio {
   /** The motion as a file. */
   async download(format, save) {
     const { id, text } = this.motion;
-    const words = text.toLowerCase().match(/[a-z0-9]+/g)?.slice(0, 8).join("-") || id.slice(0, 8);
+    const words =
+      text
+        .toLowerCase()
+        .match(/[a-z0-9]+/g)
+        ?.slice(0, 8)
+        .join("-") || id.slice(0, 8);
     await this.work.run(`Writing ${format.toUpperCase()}`, async () => {
       save(await this.api.file(id, format), `${words}.${format}`);
     });
@@ -143,11 +151,18 @@ export class Studio {
   }
 
   #make(label, kind, body, how, view) {
-    return this.work.run(label, (progress, signal) => this.#made(kind, body, how, view, progress, signal));
+    return this.work.run(label, (progress, signal) =>
+      this.#made(kind, body, how, view, progress, signal),
+    );
   }
 
   async #made(kind, body, how, view, progress, signal) {
-    const motions = await this.api.make(kind, body, ({ done, steps }) => progress(done, steps), signal);
+    const motions = await this.api.make(
+      kind,
+      body,
+      ({ done, steps }) => progress(done, steps),
+      signal,
+    );
     this.history.add(motions, how);
     await this.#load(motions);
     this.#put(motions, view);

@@ -24,6 +24,7 @@ export function view({ bench, player, selection, history, work, stage }) {
     ratio: () => stage.ratio,
   };
   const view = { joint: place };
-  for (const [name, get] of Object.entries(values)) Object.defineProperty(view, name, { get, enumerable: true });
+  for (const [name, get] of Object.entries(values))
+    Object.defineProperty(view, name, { get, enumerable: true });
   return Object.freeze(view);
 }

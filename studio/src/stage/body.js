@@ -26,7 +26,7 @@ const TRUNK = [
   [0.1, 0.1, CLOTH], // pelvis
   [0.112, 0.116, CLOTH], // belly
   [0.056, 0.056, CLOTH], // shoulders
-  [0.112, 0.082, CLOTH], // chest
+  [0.112, 0.09, CLOTH], // chest
   [0.046, 0.046, SKIN], // neck
   [0.108, 0.076, SKIN], // head
   [0.012, 0.02, SKIN], // nose
@@ -63,7 +63,11 @@ export function limbsOf(pose, joints, stature) {
     return [pose[first], pose[first + 1], pose[first + 2]];
   };
   const size = stature / ADULT;
-  return [...trunk(at, joints, pose, size), ...side(at, joints, "left", size), ...side(at, joints, "right", size)];
+  return [
+    ...trunk(at, joints, pose, size),
+    ...side(at, joints, "left", size),
+    ...side(at, joints, "right", size),
+  ];
 }
 
 function trunk(at, joints, pose, size) {
@@ -78,16 +82,18 @@ function trunk(at, joints, pose, size) {
   const ahead = facing(pose, joints.indexOf("left_hip"), joints.indexOf("right_hip"));
   const face = unit(add(ahead, up, -dot(ahead, up)));
   const nose = add(add(skull, face, 0.104 * size), up, -0.018 * size);
+  // Raised shoulders take the chest with them.
+  const collar = mix(neck, mix(at("left_shoulder"), at("right_shoulder"), 0.5), 0.6);
   const chests = ["left_shoulder", "right_shoulder"].map((name) => {
     const armpit = mix(at(name), neck, 0.34);
-    return [mix(middle, armpit, 0.07), add(armpit, up, -0.035 * size)];
+    return [mix(middle, armpit, 0.07), add(armpit, up, -0.03 * size)];
   });
   return [
     [mix(leftHip, rightHip, 0.3), mix(leftHip, rightHip, 0.7)],
     [add(root, towards(root, middle), 0.03 * size), middle],
     [at("left_shoulder"), at("right_shoulder")],
-    [middle, add(neck, up, -0.05 * size)],
-    [neck, head],
+    [middle, add(collar, up, -0.05 * size)],
+    [collar, head],
     [skull, add(add(skull, face, 0.028 * size), up, -0.048 * size)],
     [add(nose, up, 0.022 * size), nose],
     ...chests,
@@ -100,7 +106,11 @@ function side(at, joints, name, size) {
   const [hip, knee, ankle] = ["hip", "knee", "ankle"].map(joint);
   const toe = joint(joints.includes(`${name}_toe`) ? "toe" : "foot");
   const fore = towards(elbow, wrist);
-  const heel = add(add(ankle, towards(knee, ankle), 0.04 * size), towards(ankle, toe), -0.035 * size);
+  const heel = add(
+    add(ankle, towards(knee, ankle), 0.04 * size),
+    towards(ankle, toe),
+    -0.035 * size,
+  );
   const tip = add(toe, towards(heel, toe), 0.035 * size);
   return [
     [shoulder, elbow],

@@ -1,6 +1,14 @@
 // The floor: a soft grid that shows motion over it and fades away, and what catches the shadow.
 
-import { CircleGeometry, Color, Group, Mesh, PlaneGeometry, ShaderMaterial, ShadowMaterial } from "three";
+import {
+  CircleGeometry,
+  Color,
+  Group,
+  Mesh,
+  PlaneGeometry,
+  ShaderMaterial,
+  ShadowMaterial,
+} from "three";
 
 const REACH = 9; // metres; the grid has faded out there
 const SHADE = 1.9; // metres around the person in which a shadow may fall

@@ -8,7 +8,12 @@ const AWAY = 4; // what distance 1 is to the controls
 const AROUND = 0.45; // radians beside where the person looks
 const DOWN = 1.36; // radians from straight above
 const UP = new Vector3(0, 1, 0);
-const KEYS = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.08], ArrowDown: [0, 0.08] };
+const KEYS = {
+  ArrowLeft: [-0.12, 0],
+  ArrowRight: [0.12, 0],
+  ArrowUp: [0, -0.08],
+  ArrowDown: [0, 0.08],
+};
 
 /** Turned with the pointer, wheel, fingers, or the arrow keys. */
 export class Orbit {
@@ -21,7 +26,10 @@ export class Orbit {
     this.reset();
     this.dragged = false;
     this.controls.addEventListener("change", changed);
-    for (const [event, is] of [["start", true], ["end", false]]) {
+    for (const [event, is] of [
+      ["start", true],
+      ["end", false],
+    ]) {
       this.controls.addEventListener(event, () => {
         this.dragged = is;
         changed();
@@ -47,7 +55,10 @@ export class Orbit {
     const fit = Math.max((0.5 * top + 0.3) / slope, (0.5 * clip.stature) / (slope * aspect));
     const target = this.controls.target.clone().applyAxisAngle(UP, round);
     target.add(new Vector3(x, 0.47 * top + 0.1, z));
-    const from = this.rig.position.clone().sub(this.controls.target).multiplyScalar((1.06 * fit) / AWAY);
+    const from = this.rig.position
+      .clone()
+      .sub(this.controls.target)
+      .multiplyScalar((1.06 * fit) / AWAY);
     this.camera.aspect = aspect;
     this.camera.position.copy(from.applyAxisAngle(UP, round).add(target));
     this.camera.position.y = Math.max(this.camera.position.y, 0.06);

@@ -1,6 +1,13 @@
 // The stage: figures on a floor in one light, drawn in as many panes as there are figures.
 
-import { Color, DirectionalLight, HemisphereLight, PCFShadowMap, Scene, WebGLRenderer } from "three";
+import {
+  Color,
+  DirectionalLight,
+  HemisphereLight,
+  PCFShadowMap,
+  Scene,
+  WebGLRenderer,
+} from "three";
 import { Figure } from "./figure.js";
 import { Ground } from "./ground.js";
 import { Orbit } from "./orbit.js";
@@ -110,7 +117,14 @@ export class Stage {
     this.sun.shadow.bias = -0.0006;
     this.sun.shadow.normalBias = 0.01;
     const side = 1.9;
-    Object.assign(this.sun.shadow.camera, { left: -side, right: side, top: side, bottom: -side, near: 0.5, far: 9 });
+    Object.assign(this.sun.shadow.camera, {
+      left: -side,
+      right: side,
+      top: side,
+      bottom: -side,
+      near: 0.5,
+      far: 9,
+    });
     return [this.sky, this.sun, this.sun.target];
   }
 

@@ -25,10 +25,13 @@ export function actions(studio) {
       verb();
     });
   }
-  find("more").append(...MORE.map((value) => make("option", { value, selected: value === 2 }, `+ ${value} s`)));
+  find("more").append(
+    ...MORE.map((value) => make("option", { value, selected: value === 2 }, `+ ${value} s`)),
+  );
   find("clear").addEventListener("click", () => selection.clear());
   text.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.isComposing) find(selection.part ? "fill" : "continue").click();
+    if (event.key === "Enter" && !event.isComposing)
+      find(selection.part ? "fill" : "continue").click();
   });
   downloads(studio);
   const shown = () => show(studio);
@@ -47,12 +50,16 @@ function show(studio) {
   find("clear").hidden = !part;
   find("clear").disabled = false;
   if (!motion) {
-    find("part").textContent = studio.bench.motions.length ? "Pick a variant to go on" : "Nothing on stage yet";
+    find("part").textContent = studio.bench.motions.length
+      ? "Pick a variant to go on"
+      : "Nothing on stage yet";
     find("continue").textContent = "Continue";
     return;
   }
   const [start, stop] = part ? studio.times : [];
-  find("part").textContent = part ? `${seconds(start)} – ${seconds(stop)} selected` : "The whole motion";
+  find("part").textContent = part
+    ? `${seconds(start)} – ${seconds(stop)} selected`
+    : "The whole motion";
   find("continue").textContent = part ? `Continue from ${seconds(stop)}` : "Continue from the end";
 }
 

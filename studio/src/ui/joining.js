@@ -15,7 +15,9 @@ export function joining(studio) {
       studio.notices.say("There is nothing in the history to join it with");
       return;
     }
-    const options = entries.map(({ id, text }) => make("option", { value: id }, text || id.slice(0, 8)));
+    const options = entries.map(({ id, text }) =>
+      make("option", { value: id }, text || id.slice(0, 8)),
+    );
     find("follows").replaceChildren(...options);
     dialog.returnValue = "";
     dialog.showModal();

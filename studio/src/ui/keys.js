@@ -25,7 +25,12 @@ function shortcuts(studio) {
     [["0"], "All variants", () => bench.motions.length > 1 && bench.pick(null)],
     [["r"], "Reset the view", () => stage.orbit.reset(), "R"],
     [["d"], "Dark or light", click("theme"), "D"],
-    [["Escape"], "Clear the selection, or cancel", () => (studio.work.busy ? studio.work.cancel() : selection.clear()), "Esc"],
+    [
+      ["Escape"],
+      "Clear the selection, or cancel",
+      () => (studio.work.busy ? studio.work.cancel() : selection.clear()),
+      "Esc",
+    ],
     [["?"], "This list", () => find("keys").showModal()],
   ];
 }
@@ -68,7 +73,8 @@ function leave(event) {
 
 /** Whether what has the focus does something itself with this key. */
 function own({ key, target }) {
-  if (target.matches("button, summary, a, [type=checkbox], [type=radio]")) return key === " " || key === "Enter";
+  if (target.matches("button, summary, a, [type=checkbox], [type=radio]"))
+    return key === " " || key === "Enter";
   return target.matches("[type=range], [type=radio]") && /^(Arrow|Home|End)/.test(key);
 }
 
@@ -82,6 +88,8 @@ function undoing(event, bench) {
 
 function list(all) {
   const written = all.map(([names, what, , shown]) => [shown ?? names[0], what]);
-  const rows = [...OTHERS, ...written].map(([key, what]) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, what)));
+  const rows = [...OTHERS, ...written].map(([key, what]) =>
+    make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, what)),
+  );
   find("keys-list").append(...rows);
 }

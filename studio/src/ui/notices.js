@@ -21,9 +21,20 @@ export class Notices {
   fail(error) {
     const place = error.where ? ` (${error.where})` : "";
     const message = `${error.message}${place}`;
-    const close = make("button", { type: "button", className: "icon", "aria-label": "Dismiss" }, "×");
-    const text = make("p", {}, make("strong", {}, capital(message)), error.hint ? ` ${capital(error.hint)}.` : "");
-    const notice = this.#add(make("div", { className: "notice wrong", role: "alert" }, text, close));
+    const close = make(
+      "button",
+      { type: "button", className: "icon", "aria-label": "Dismiss" },
+      "×",
+    );
+    const text = make(
+      "p",
+      {},
+      make("strong", {}, capital(message)),
+      error.hint ? ` ${capital(error.hint)}.` : "",
+    );
+    const notice = this.#add(
+      make("div", { className: "notice wrong", role: "alert" }, text, close),
+    );
     close.addEventListener("click", () => notice.remove());
   }
 

@@ -59,13 +59,23 @@ function variants(studio, panes) {
   if (several && bench.picked === null) {
     panes.forEach((pane, i) => {
       const label = make("span", { className: "key" }, `${i + 1}`);
-      const button = make("button", { type: "button", className: "pane", title: `Variant ${i + 1}` }, label, " ", make("span", {}, "Pick"));
+      const button = make(
+        "button",
+        { type: "button", className: "pane", title: `Variant ${i + 1}` },
+        label,
+        " ",
+        make("span", {}, "Pick"),
+      );
       Object.assign(button.style, { left: `${pane.x}px`, top: `${pane.y + pane.height}px` });
       button.addEventListener("click", () => bench.pick(i));
       buttons.push(button);
     });
   } else if (several) {
-    const button = make("button", { type: "button", className: "all" }, `All ${bench.motions.length} variants`);
+    const button = make(
+      "button",
+      { type: "button", className: "all" },
+      `All ${bench.motions.length} variants`,
+    );
     button.addEventListener("click", () => bench.pick(null));
     buttons.push(button);
   }

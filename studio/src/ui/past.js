@@ -21,8 +21,14 @@ function row(studio, entry) {
   const gone = studio.history.isGone(entry.id);
   const about = gone ? "gone from the server" : `${entry.how} · ${seconds(entry.seconds)}`;
   const text = make("span", { className: "text" }, entry.text || "without words");
-  const button = make("button", { type: "button", disabled: gone }, text, make("span", { className: "facts" }, about));
-  if (studio.bench.motions.some(({ id }) => id === entry.id)) button.setAttribute("aria-current", "true");
+  const button = make(
+    "button",
+    { type: "button", disabled: gone },
+    text,
+    make("span", { className: "facts" }, about),
+  );
+  if (studio.bench.motions.some(({ id }) => id === entry.id))
+    button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => studio.open(entry.id));
   return make("li", { className: gone ? "gone" : "" }, button);
 }

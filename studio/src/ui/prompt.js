@@ -2,7 +2,13 @@
 
 import { find, make, seconds } from "../dom.js";
 
-const EXAMPLES = ["waves the left hand", "walks in a circle", "jumps forward", "kicks", "sits down"];
+const EXAMPLES = [
+  "waves the left hand",
+  "walks in a circle",
+  "jumps forward",
+  "kicks",
+  "sits down",
+];
 const VARIANTS = [1, 2, 3, 4];
 
 /** Wire up the form. */
@@ -52,7 +58,12 @@ function examples(text) {
 
 function variants(most) {
   for (const count of VARIANTS.filter((value) => value <= most)) {
-    const field = make("input", { type: "radio", name: "samples", value: count, checked: count === 1 });
+    const field = make("input", {
+      type: "radio",
+      name: "samples",
+      value: count,
+      checked: count === 1,
+    });
     find("samples").append(make("label", {}, field, make("span", {}, `${count}`)));
   }
 }

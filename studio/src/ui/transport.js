@@ -7,7 +7,9 @@ const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
 /** Wire up the buttons under the stage. */
 export function transport({ player }) {
   const [play, loop, speed, time] = ["play", "loop", "speed", "time"].map(find);
-  speed.append(...SPEEDS.map((value) => make("option", { value, selected: value === 1 }, `${value}×`)));
+  speed.append(
+    ...SPEEDS.map((value) => make("option", { value, selected: value === 1 }, `${value}×`)),
+  );
   play.addEventListener("click", () => player.toggle());
   loop.addEventListener("click", () => player.set({ loop: !player.loop }));
   speed.addEventListener("change", () => player.set({ speed: Number(speed.value) }));

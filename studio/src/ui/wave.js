@@ -13,7 +13,10 @@ export function wave(canvas, clip, part) {
   context.scale(devicePixelRatio, devicePixelRatio);
   const style = getComputedStyle(canvas);
   const { energy } = clip;
-  const most = Math.max(0.35, energy.reduce((a, b) => Math.max(a, b)));
+  const most = Math.max(
+    0.35,
+    energy.reduce((a, b) => Math.max(a, b)),
+  );
   const room = clientWidth - 2 * INSET;
   for (let x = 0; x < room; x += BAR) {
     const [first, stop] = [x, x + BAR].map((at) => (at / room) * (clip.frames - 1));
