@@ -3,6 +3,7 @@
 # make figures  every number of the model card again (needs the development data; five minutes)
 # make soak   kills, signals, several processes and damaged files, the long way (an hour)
 # make gallery  the pictures of docs/gallery.md again (two minutes)
+# make studio  the web page, from studio/ into the package (needs node)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PY = $(VENV)/bin/python
@@ -10,7 +11,7 @@ PIP = $(PY) -m pip install --quiet --disable-pip-version-check --constraint cons
 OUT = out
 PROMPT = a person waves the left hand
 
-.PHONY: demo test check figures gallery soak clean
+.PHONY: demo test check figures gallery soak studio clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -36,8 +37,11 @@ figures: $(VENV)/installed-dev
 gallery: $(VENV)/installed
 	$(PY) scripts/gallery.py
 
+studio:
+	cd studio && npm ci --no-audit --no-fund && npm run build
+
 clean:
-	rm -rf $(OUT) $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(OUT) $(VENV) studio/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch comes first and alone, so that nothing else chooses its version.

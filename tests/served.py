@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,10 @@ class StubWorker:
         match task:
             case tasks.Generate(text=text) if "wrong" in text:
                 return InputError("cannot do that", where="text", hint="say something else")
-            case tasks.Generate():
+            case tasks.Generate(text=text):
                 frames = round(20 * (task.seconds or 2))
-                return [person(task.seed + n, frames) for n in range(task.samples)]
+                people = [person(task.seed + n, frames) for n in range(task.samples)]
+                return [replace(motion, provenance={"text": text}) for motion in people]
             case tasks.Caption():
                 return f"{len(task.motion)} frames"
             case tasks.Predict():
@@ -82,11 +83,10 @@ class Served:
     url: str = ""
 
     def __enter__(self) -> "Served":
-        told = json.dumps([str(self.store), self.limits, self.access])
         env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
         self.said = Path(f"{self.store}.log")  # a pipe would fill up, and the server stand still
         with open(self.said, "w") as log:
-            self.process = subprocess.Popen([sys.executable, __file__, told], stderr=log, env=env)
+            self.process = subprocess.Popen(self.command(), stderr=log, env=env)
         end = time.monotonic() + 60
         while not self.url:
             assert time.monotonic() < end, self.log()
@@ -100,6 +100,11 @@ class Served:
         self.http.close()
         self.process.kill()
         self.process.wait()
+
+    def command(self) -> list[str]:
+        """What is run."""
+        told = json.dumps([str(self.store), self.limits, self.access])
+        return [sys.executable, __file__, told]
 
     @property
     def port(self) -> int:

@@ -1,5 +1,6 @@
 """The HTTP API: every verb, every refusal, and what it keeps."""
 
+import io
 import json
 import os
 import re
@@ -59,6 +60,46 @@ def test_parts_are_cut_and_joined(server: Served) -> None:
     assert cut["frames"] == 20
     joined = server.http.post("/v1/join", json={"motions": [cut["id"], name]}).json()
     assert joined["frames"] == 60
+
+
+def test_motions_of_different_rates_are_joined_at_the_first_ones(server: Served) -> None:
+    data = io.BytesIO()
+    np.savez(data, joints=person(2, 60).joints, fps=np.array(30.0))
+    answer = server.http.post("/v1/motions", params={"format": "npz"}, content=data.getvalue())
+    quick = answer.json()
+    assert quick["fps"] == 30
+    joined = server.http.post("/v1/join", json={"motions": [server.kept(), quick["id"]]}).json()
+    assert joined["fps"] == 20 and joined["frames"] == 80
+
+
+def test_what_is_still_kept_is_told(server: Served) -> None:
+    names = [server.kept(), "0" * 32, server.kept()]
+    told = server.http.get("/v1/motions", params={"id": names}).json()
+    assert told == {"motions": [names[0], names[2]]}
+    assert server.http.get("/v1/motions").status_code == 422
+    assert server.http.get("/v1/motions", params={"id": names * 40}).status_code == 422
+    assert server.http.get("/v1/motions", params={"id": "../etc/passwd"}).status_code == 422
+
+
+def test_the_server_says_what_it_takes_and_gives(server: Served) -> None:
+    about = server.http.get("/v1/about").json()
+    assert about["version"] == motiongpt3.__version__
+    for skeleton in about["skeletons"]:
+        assert len(skeleton["joints"]) == len(skeleton["parents"]) in (21, 22)
+    assert "bvh" in about["reads"] and {"glb", "mp4"} <= set(about["writes"])
+
+
+def test_the_page_comes_with_strict_rules(server: Served) -> None:
+    kinds = {"/": "text/html", "/assets/studio.js": "text/javascript"}
+    kinds |= {"/assets/studio.css": "text/css", "/assets/icon.svg": "image/svg+xml"}
+    for path, kind in kinds.items():
+        answer = server.http.get(path)
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith(kind)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'self'" in policy and "unsafe" not in policy
+        assert server.http.head(path).status_code == 200
+    for path in ("/assets/", "/assets/../api.py", "/assets/%2e%2e%2fapi.py", "/assets/studio.py"):
+        assert server.http.get(path).status_code == 404
 
 
 def test_a_motion_can_be_forgotten(server: Served) -> None:
@@ -224,6 +265,9 @@ def test_logs_hold_a_line_for_each_request_and_no_prompt(server: Served) -> None
     lines = [line for line in server.log().splitlines() if line.startswith("{")]
     assert lines and all(json.loads(line)["event"] in ("request", "error") for line in lines)
     assert "secret words" not in server.log() and "forged" not in server.log()
+    server.http.get("/v1/unknown")
+    before = len(server.http.get("/metrics").text.splitlines())
     for number in range(50):
         server.http.get(f"/v1/{number}")
-    assert len(server.http.get("/metrics").text.splitlines()) < 400
+        server.http.get(f"/assets/{number}")
+    assert len(server.http.get("/metrics").text.splitlines()) < before + 60

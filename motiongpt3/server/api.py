@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 import motiongpt3
-from motiongpt3.server import problems, routes
+from motiongpt3.server import problems, routes, studio_page
 from motiongpt3.server.guard import Access, Guard
 from motiongpt3.server.studio import Config, Studio
 
@@ -45,5 +45,6 @@ def build(config: Config, access: Access, fatal: Callable[[Exception], None]) ->
     problems.install(app)
     app.include_router(routes.v1)
     app.include_router(routes.health)
+    app.include_router(studio_page.routes())
     app.add_middleware(Guard, access=access, limits=config.limits, metrics=studio.metrics)
     return app

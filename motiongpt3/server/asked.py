@@ -138,7 +138,7 @@ class Inbetween(Making):
         start, end = motions
         return tasks.Inbetween(
             start=start,
-            end=end,
+            end=end.resample(start.fps),
             seconds=self.seconds,
             text=self.text,
             seed=self.seed,
@@ -215,6 +215,12 @@ class Kept(BaseModel):
     skeleton: str
     text: str
     provenance: dict[str, Any]
+
+
+class Remaining(BaseModel):
+    """Which of some motions are still kept."""
+
+    motions: list[Name]
 
 
 class Made(BaseModel):

@@ -13,6 +13,7 @@ from motiongpt3.formats import READABLE, WRITABLE
 from motiongpt3.motion.motion import PICTURES, Motion
 from motiongpt3.motion.stitch import follow
 from motiongpt3.server import asked, metrics
+from motiongpt3.server.about import About, about
 from motiongpt3.server.problems import RESPONSES, RETRY_SECONDS
 from motiongpt3.server.studio import Studio
 from motiongpt3.server.workers import ReadFile, Search, WriteFile
@@ -105,8 +106,17 @@ async def upload(
     return await studio.keep(await studio.file(ReadFile(data=data, suffix=f".{format}")))
 
 
+@v1.get("/motions", tags=["motions"])
+async def remaining(
+    studio: Here,
+    id: Annotated[list[asked.Name], Query(min_length=1, max_length=100)],
+) -> asked.Remaining:
+    """Which of these motions are still kept; asking keeps none of them longer."""
+    return asked.Remaining(motions=[name for name in id if name in studio.store])
+
+
 @v1.get("/motions/{name}", tags=["motions"])
-async def about(name: Name, studio: Here) -> asked.Kept:
+async def facts_of(name: Name, studio: Here) -> asked.Kept:
     """What is known of a motion."""
     from motiongpt3.server.store import facts
 
@@ -141,6 +151,12 @@ async def joints(name: Name, studio: Here) -> Response:
     motion = await studio.get(name)
     metres = (motion.joints * motion.skeleton.metres).astype("<f4")
     return Response(metres.tobytes(), media_type="application/octet-stream")
+
+
+@v1.get("/about", tags=["about"])
+async def tell_about(studio: Here) -> About:
+    """What this server takes and gives, and the joints of its skeletons."""
+    return about(studio.limits)
 
 
 @v1.get("/search", tags=["search"])
@@ -220,11 +236,14 @@ async def read_metrics(studio: Here) -> Response:
 def joined(motions: list[Motion]) -> Motion:
     """Motions after one another, each turned and moved to where the one before has ended.
 
+    All take the frame rate of the first.
+
     Raises:
-        InputError: for different skeletons or frame rates.
+        InputError: for different skeletons.
     """
     whole = motions[0]
-    for motion in motions[1:]:
+    for given in motions[1:]:
+        motion = given.resample(whole.fps)
         Motion.concatenate([whole, motion])
         placed = follow(motion.joints, whole.joints, whole.skeleton)
         whole = Motion.concatenate([whole, Motion(placed, motion.fps, motion.skeleton)])

@@ -64,6 +64,10 @@ class Store:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __contains__(self, name: str) -> bool:
+        kept = self._kept.get(name)
+        return kept is not None and self._now() - kept.used <= self.keep
+
     def add(self, motion: Motion) -> str:
         """Keep a motion; its new name.
 
@@ -83,10 +87,9 @@ class Store:
         Raises:
             Unknown: when there is none.
         """
-        kept = self._kept.get(name)  # a name that was not given out here is no path
-        if kept is None or self._now() - kept.used > self.keep:
+        if name not in self:  # a name that was not given out here is no path
             raise Unknown
-        kept.used = self._now()
+        self._kept[name].used = self._now()
         return arrays.read_npz(self._path(name))
 
     def remove(self, name: str) -> None:
