@@ -212,7 +212,7 @@ def test_downloads_are_what_they_say(tab: Tab, tmp_path: Path, validator: Path) 
 def test_the_glb_opens_in_another_viewer(
     server: Real, browser: Any, pytestconfig: pytest.Config
 ) -> None:
-    dist = node.modules(pytestconfig) / "node_modules/@google/model-viewer/dist"
+    dist = node.modules(pytestconfig) / "@google/model-viewer/dist"
     name = server.kept(text=WAVE, seconds=None)
     glb = server.http.get(f"/v1/motions/{name}/file", params={"format": "glb"}).content
     page = browser.new_page(viewport={"width": 640, "height": 420})

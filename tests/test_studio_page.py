@@ -2,7 +2,6 @@
 
 import gzip
 import re
-import subprocess
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,11 +12,10 @@ PAGE = Path(str(files("motiongpt3.server") / "page"))
 
 
 def test_the_page_is_what_its_sources_make(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    folder = node.modules(pytestconfig)
-    subprocess.run(["node", folder / "build.mjs", tmp_path], check=True, timeout=60)
-    assert {p.name for p in tmp_path.iterdir()} == {p.name for p in PAGE.iterdir()}
+    built = node.build(pytestconfig, tmp_path)
+    assert {p.name for p in built.iterdir()} == {p.name for p in PAGE.iterdir()}
     for path in PAGE.iterdir():
-        fresh = (tmp_path / path.name).read_bytes()
+        fresh = (built / path.name).read_bytes()
         assert path.read_bytes() == fresh, f"{path.name}: run `make studio`"
 
 
