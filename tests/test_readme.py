@@ -2,7 +2,7 @@
 
 A ```python or ```sh block is run; a ```text block directly after it is its output, where `...`
 stands for anything (times differ). All blocks share one folder and one Python session. Lines that
-set a machine up (make, pip, git, cd) are not run again.
+set a machine up (make, pip, git, cd) or serve until they are stopped are not run.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(
     r"^```(python|sh)\n(.*?)^```\n(?:\s*^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL
 )
-SET_UP = ("make ", "pip ", "git ", "cd ", "#")
+SET_UP = ("make ", "pip ", "git ", "cd ", "#", "motiongpt3 serve")
 LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
