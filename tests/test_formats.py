@@ -261,7 +261,7 @@ def test_unknown_suffixes_list_what_works(tmp_path: Path) -> None:
     refused(tmp_path / "a", "no suffix")
     with pytest.raises(InputError, match=r"\.fbx cannot be written.*\.glb.*\.mp4"):
         person(0).write(tmp_path / "b.fbx")
-    with pytest.raises(InputError, match="no option caption"):
+    with pytest.raises(InputError, match="caption cannot be said of this file"):
         person(0).write(tmp_path / "b.npz", caption=True)
     assert [p.name for p in tmp_path.iterdir()] == ["a.fbx"]
 

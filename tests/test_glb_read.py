@@ -32,7 +32,7 @@ def test_ours_reads_back_as_its_rigid_fit(motion: Motion, fps: float, tmp_path: 
     back = Motion.read(tmp_path / "a.glb")
     expected = fit(motion.joints, motion.skeleton).joints
     assert back.skeleton is motion.skeleton and back.fps == fps
-    np.testing.assert_allclose(back.joints, expected, atol=1e-4)
+    np.testing.assert_allclose(back.joints, expected, atol=1e-4 / motion.skeleton.metres)
 
 
 def test_captured_motion_reads_back(data: Path, tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ def humanml3d(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_published_folder_is_read_as_it_is(base: Path) -> None:
     manifest = json.loads((base / "set" / "manifest.json").read_text())
     assert manifest["skeleton"] == "kit" and manifest["clips"] == {"train": 8, "val": 4, "test": 4}
-    assert manifest["config"] == {"hip_sign": "released", "min_frames": 24, "max_frames": 196}
+    expected = {"hip_sign": "released", "min_frames": 24, "max_frames": 196}
+    assert expected.items() <= manifest["config"].items()
     split = MotionText(base / "set", "train")
     assert split.skeleton is KIT
     for index, record in enumerate(split.records):

@@ -169,7 +169,7 @@ def test_two_pairs_of_arms_are_too_many(tmp_path: Path) -> None:
         Motion.read(tmp_path / "a.bvh")
     stated = tmp_path / "map.toml"
     stated.write_text('[joints]\nleft_shoulder = "Wa"\nright_shoulder = "Wb"\n')
-    found = Motion.read(tmp_path / "a.bvh", stated).provenance["joints"]
+    found = Motion.read(tmp_path / "a.bvh", joints=stated).provenance["joints"]
     assert found["left_shoulder"] == {"node": "Wa", "by": "map"}
     assert found["left_wrist"] == {"node": "Ya", "by": "shape"}
 
@@ -232,10 +232,10 @@ def test_a_map_needs_a_skeleton(tmp_path: Path) -> None:
     (tmp_path / "map.toml").write_text("fps = 30")
     skeletons.write(ODD, tmp_path / "a.bvh")
     Motion.read(tmp_path / "a.bvh").write(tmp_path / "a.npz")
-    with pytest.raises(InputError, match="takes no map"):
-        formats.read(tmp_path / "a.npz", tmp_path / "map.toml")
+    with pytest.raises(InputError, match="joints cannot be said of this file"):
+        formats.read(tmp_path / "a.npz", joints=tmp_path / "map.toml")
     with pytest.raises(InputError, match="No such file"):
-        formats.read(tmp_path / "a.bvh", tmp_path / "none.toml")
+        formats.read(tmp_path / "a.bvh", joints=tmp_path / "none.toml")
 
 
 def test_the_command_line_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

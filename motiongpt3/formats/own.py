@@ -34,8 +34,9 @@ def is_own(rig: Rig) -> bool:
     if isinstance(rig, Bvh) and [rig.channels[n] for n in nodes] != expected:
         return False
     height = stature(rig.joints[:, nodes], skeleton) / _units(rig, skeleton) * skeleton.metres
-    sized = STATURE[0] / 2 <= height <= STATURE[1] * 2
-    return sized and _rests(rig, nodes, skeleton)
+    if not STATURE[0] / 2 <= height <= STATURE[1] * 2:
+        return False
+    return _rests(rig, nodes, skeleton) if isinstance(rig, Bvh) else _stands(rig, nodes, skeleton)
 
 
 def to_motion(rig: Rig, path: str) -> Motion:
@@ -47,6 +48,13 @@ def to_motion(rig: Rig, path: str) -> Motion:
 
 def _units(rig: Rig, skeleton: Skeleton) -> float:
     return file_units(skeleton) if isinstance(rig, Bvh) else skeleton.metres
+
+
+def _stands(rig: Rig, nodes: list[int], skeleton: Skeleton) -> bool:
+    """Whether the rest pose stands along Y: the mannequin's has level soles, so it is no T-pose."""
+    rest = dict(zip(skeleton.joints, rig.at_rest.joints[0, nodes], strict=True))
+    legs = rest["head"] - (rest["left_ankle"] + rest["right_ankle"]) / 2
+    return bool(legs[1] > 0.9 * np.linalg.norm(legs))
 
 
 def _rests(rig: Rig, nodes: list[int], skeleton: Skeleton) -> bool:

@@ -27,7 +27,7 @@ def _links(status: int, name: str) -> dict[int | str, dict[str, Any]]:
     given = f"$response.body#/{name}"
     links: dict[str, Any] = {
         verb: {"operationId": verb, "parameters": {"name": given}}
-        for verb in ("about", "joints", "download", "forget")
+        for verb in ("facts_of", "joints", "download", "forget")
     }
     for verb in ("caption", "cut", "predict"):
         links[verb] = {"operationId": verb, "requestBody": {"motion": given}}

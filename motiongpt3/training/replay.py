@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from motiongpt3.data.asked import asked
 from motiongpt3.data.dataset import MotionText, read_manifest
 from motiongpt3.data.keywords import judge
 from motiongpt3.data.prepare import Record, content_hash
@@ -24,6 +25,8 @@ from motiongpt3.formats.lines import json_lines
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.motion.features import joints_to_features
+from motiongpt3.motion.motion import Motion
+from motiongpt3.motion.rules import passes
 from motiongpt3.motion.skeleton import HUMANML3D
 
 PREFIX = "replay/"
@@ -34,14 +37,14 @@ Progress = Callable[[int, int], None]
 
 
 def with_replay(
-    bundle: Bundle, data: Path, out: Path, asked: tuple[int, int], tell: Progress
+    bundle: Bundle, data: Path, out: Path, wanted: tuple[int, int], tell: Progress
 ) -> Path:
     """A processed set of the train and val clips of another one and of the model's own motions.
 
     Args:
         out: its folder; a set that is finished there is taken as it is.
-        asked: how many motions the model is asked for, and the seed. Those whose own caption does
-            not name the action that was asked for are left out.
+        wanted: how many motions the model is asked for, and the seed. Those whose own caption does
+            not name the action that was asked for, or that do not do what it says, are left out.
         tell: called with the motions made and those to make.
 
     Raises:
@@ -50,11 +53,11 @@ def with_replay(
     """
     manifest = read_manifest(data)
     _check(bundle, manifest)
-    origin = {"data": manifest["sha256"], "motions": asked[0], "seed": asked[1]}
+    origin = {"data": manifest["sha256"], "motions": wanted[0], "seed": wanted[1]}
     if (out / "manifest.json").is_file() and read_manifest(out).get("replay") == origin:
         return out
     records, rows = _own(data)
-    made = _made(bundle, asked, tell)
+    made = _made(bundle, wanted, tell)
     first = sum(map(len, rows))
     for record, features in made:
         records.append(Record(**{**asdict(record), "first": first}))
@@ -107,10 +110,10 @@ def _own(data: Path) -> tuple[list[Record], list[np.ndarray]]:
 
 
 def _made(
-    bundle: Bundle, asked: tuple[int, int], tell: Progress
+    bundle: Bundle, wanted: tuple[int, int], tell: Progress
 ) -> list[tuple[Record, Float[np.ndarray, "_ F"]]]:
     """Motions that the model makes and describes, of every action it may be asked for."""
-    count, seed = asked
+    count, seed = wanted
     device = str(next(bundle.vae.parameters()).device)
     model, known = MotionGPT(bundle, device), scenes()
     names = sorted(known)
@@ -125,7 +128,7 @@ def _made(
         captions = model.caption(motions)
         for n, (name, motion, said) in enumerate(zip(some, motions, captions, strict=True)):
             source, _, label = name.partition("/")
-            if not _names(said, label, source):
+            if not (_names(said, label, source) and _shows(motion, said)):
                 continue
             features = joints_to_features(motion.joints, HUMANML3D, bundle.card["hip_sign"])
             identity = f"{PREFIX}{first + n}"
@@ -141,6 +144,12 @@ def _names(caption: str, label: str, source: str) -> bool:
         return judge(caption, label, source).action_ok
     except InputError:
         return True
+
+
+def _shows(motion: Motion, caption: str) -> bool:
+    """Whether a motion does what its caption says, as far as a rule on the joints can tell."""
+    told = asked(caption)
+    return told is None or passes(told.rule, motion.joints, told.side)
 
 
 def _write(
