@@ -32,6 +32,9 @@ from motiongpt3.motion.skeleton import HUMANML3D
 PREFIX = "replay/"
 """Ids of a model's own motions begin with it."""
 _BATCH = 32
+_OWN_LENGTH, _SECONDS = 0.3, (2.0, 7.0)
+"""How many of them are as long as the model decides, and from when to when the others are: what is
+learned again at one length only is lost at others."""
 
 Progress = Callable[[int, int], None]
 
@@ -122,8 +125,9 @@ def _made(
         some = [names[n % len(names)] for n in range(first, min(first + _BATCH, count))]
         rngs = [np.random.default_rng([seed, first + n, 2]) for n in range(len(some))]
         texts = [known[name].draw(rng) for name, rng in zip(some, rngs, strict=True)]
+        seconds = [None if rng.random() < _OWN_LENGTH else rng.uniform(*_SECONDS) for rng in rngs]
         seeds = [int(rng.integers(2**31)) for rng in rngs]
-        motions = model.generate(texts, seed=seeds)
+        motions = model.generate(texts, seconds, seed=seeds)
         assert isinstance(motions, list)
         captions = model.caption(motions)
         for n, (name, motion, said) in enumerate(zip(some, motions, captions, strict=True)):
