@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.data.asked import asked
 from motiongpt3.data.dataset import MotionText, read_manifest
 from motiongpt3.data.keywords import judge
 from motiongpt3.data.prepare import Record, content_hash
@@ -25,29 +24,24 @@ from motiongpt3.formats.lines import json_lines
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.motion.features import joints_to_features
-from motiongpt3.motion.motion import Motion
-from motiongpt3.motion.rules import passes
 from motiongpt3.motion.skeleton import HUMANML3D
 
 PREFIX = "replay/"
 """Ids of a model's own motions begin with it."""
 _BATCH = 32
-_OWN_LENGTH, _SECONDS = 0.3, (2.0, 7.0)
-"""How many of them are as long as the model decides, and from when to when the others are: what is
-learned again at one length only is lost at others."""
 
 Progress = Callable[[int, int], None]
 
 
 def with_replay(
-    bundle: Bundle, data: Path, out: Path, wanted: tuple[int, int], tell: Progress
+    bundle: Bundle, data: Path, out: Path, asked: tuple[int, int], tell: Progress
 ) -> Path:
     """A processed set of the train and val clips of another one and of the model's own motions.
 
     Args:
         out: its folder; a set that is finished there is taken as it is.
-        wanted: how many motions the model is asked for, and the seed. Those whose own caption does
-            not name the action that was asked for, or that do not do what it says, are left out.
+        asked: how many motions the model is asked for, and the seed. Those whose own caption does
+            not name the action that was asked for are left out.
         tell: called with the motions made and those to make.
 
     Raises:
@@ -56,11 +50,11 @@ def with_replay(
     """
     manifest = read_manifest(data)
     _check(bundle, manifest)
-    origin = {"data": manifest["sha256"], "motions": wanted[0], "seed": wanted[1]}
+    origin = {"data": manifest["sha256"], "motions": asked[0], "seed": asked[1]}
     if (out / "manifest.json").is_file() and read_manifest(out).get("replay") == origin:
         return out
     records, rows = _own(data)
-    made = _made(bundle, wanted, tell)
+    made = _made(bundle, asked, tell)
     first = sum(map(len, rows))
     for record, features in made:
         records.append(Record(**{**asdict(record), "first": first}))
@@ -113,10 +107,10 @@ def _own(data: Path) -> tuple[list[Record], list[np.ndarray]]:
 
 
 def _made(
-    bundle: Bundle, wanted: tuple[int, int], tell: Progress
+    bundle: Bundle, asked: tuple[int, int], tell: Progress
 ) -> list[tuple[Record, Float[np.ndarray, "_ F"]]]:
     """Motions that the model makes and describes, of every action it may be asked for."""
-    count, seed = wanted
+    count, seed = asked
     device = str(next(bundle.vae.parameters()).device)
     model, known = MotionGPT(bundle, device), scenes()
     names = sorted(known)
@@ -125,14 +119,13 @@ def _made(
         some = [names[n % len(names)] for n in range(first, min(first + _BATCH, count))]
         rngs = [np.random.default_rng([seed, first + n, 2]) for n in range(len(some))]
         texts = [known[name].draw(rng) for name, rng in zip(some, rngs, strict=True)]
-        seconds = [None if rng.random() < _OWN_LENGTH else rng.uniform(*_SECONDS) for rng in rngs]
         seeds = [int(rng.integers(2**31)) for rng in rngs]
-        motions = model.generate(texts, seconds, seed=seeds)
+        motions = model.generate(texts, seed=seeds)
         assert isinstance(motions, list)
         captions = model.caption(motions)
         for n, (name, motion, said) in enumerate(zip(some, motions, captions, strict=True)):
             source, _, label = name.partition("/")
-            if not (_names(said, label, source) and _shows(motion, said)):
+            if not _names(said, label, source):
                 continue
             features = joints_to_features(motion.joints, HUMANML3D, bundle.card["hip_sign"])
             identity = f"{PREFIX}{first + n}"
@@ -148,12 +141,6 @@ def _names(caption: str, label: str, source: str) -> bool:
         return judge(caption, label, source).action_ok
     except InputError:
         return True
-
-
-def _shows(motion: Motion, caption: str) -> bool:
-    """Whether a motion does what its caption says, as far as a rule on the joints can tell."""
-    told = asked(caption)
-    return told is None or passes(told.rule, motion.joints, told.side)
 
 
 def _write(
