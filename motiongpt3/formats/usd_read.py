@@ -20,6 +20,7 @@ from jaxtyping import Float
 
 from motiongpt3.errors import InputError
 from motiongpt3.formats import usd
+from motiongpt3.formats.beside import environment
 from motiongpt3.formats.bvh import MAX_JOINTS, MAX_PLACES
 from motiongpt3.formats.files import check_input
 from motiongpt3.formats.lines import MAX_VALUE
@@ -44,10 +45,9 @@ def read(path: str | Path) -> Rig:
     check_input(path, MAX_BYTES)
     if importlib.util.find_spec("pxr") is None:
         usd.libraries()
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", _PROGRAM, os.path.abspath(path)]
     try:
-        done = subprocess.run(command, capture_output=True, env=env, timeout=MAX_SECONDS)
+        done = subprocess.run(command, capture_output=True, env=environment(), timeout=MAX_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise InputError("takes too long to read", where=str(path), hint="cut it") from error
     if done.returncode == InputError.exit_code:

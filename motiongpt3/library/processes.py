@@ -1,16 +1,14 @@
 """Processes beside this one: they read ahead for its model, or have a model each."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
 from motiongpt3.errors import MotionGPTError, ResourceError
+from motiongpt3.formats.beside import with_pipe
 
 _AHEAD = 2
 """Calls that each process is given before the first of them is asked for."""
@@ -18,11 +16,7 @@ _PROGRAM = "import sys; from motiongpt3.library.processes import serve; serve(in
 
 
 class Processes:
-    """So many processes; without any, calls are made where they are asked for.
-
-    A process ends with the one that started it, however that ended: it then reads the end of its
-    pipe, which a pool of the standard library does not. Nor does it import the caller's program.
-    """
+    """So many processes; without any, calls are made where they are asked for."""
 
     def __init__(self, count: int):
         self.count = count if os.name == "posix" else 0  # elsewhere pipes are not handed down
@@ -30,15 +24,8 @@ class Processes:
 
     def __enter__(self) -> "Processes":
         for _ in range(self.count):
-            ours, theirs = Pipe()
+            process, ours = with_pipe(_PROGRAM)
             self._pipes.append(self._stack.enter_context(ours))
-            with theirs:
-                process = subprocess.Popen(
-                    [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                    start_new_session=True,  # Ctrl-C is for the process that asks
-                )
             self._stack.callback(process.wait)
             self._stack.callback(process.terminate)
         return self

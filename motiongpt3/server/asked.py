@@ -29,9 +29,9 @@ class How(Asked):
     """How a motion is drawn; what is left out is as the model is meant to be used."""
 
     sampler: Sampler = "dpm++"
-    steps: int = Field(10, ge=1, le=1000)
-    guidance: float | None = Field(None, ge=0, le=100)
-    temperature: float | None = Field(None, ge=0, le=2)
+    steps: Annotated[int, Field(ge=1, le=1000)] = 10
+    guidance: Annotated[float, Field(ge=0, le=100)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
 
     def sampling(self) -> Sampling:
         """The same, for the model."""
@@ -87,17 +87,22 @@ class Generate(Making):
         )
 
 
-class Predict(Making):
-    """A motion goes on."""
+class OfOne(Making):
+    """What is made from one motion."""
 
     motion: Name
-    seconds: float = Field(3.0, ge=0.2)
-    text: Text | None = None
 
     @property
     def built_on(self) -> tuple[str, ...]:
         """The motion."""
         return (self.motion,)
+
+
+class Predict(OfOne):
+    """A motion goes on."""
+
+    seconds: float = Field(3.0, ge=0.2)
+    text: Text | None = None
 
     @property
     def length(self) -> float:
@@ -146,18 +151,12 @@ class Inbetween(Making):
         )
 
 
-class Edit(Making):
+class Edit(OfOne):
     """A part of a motion is made anew."""
 
-    motion: Name
     start: float = Field(ge=0)
     stop: float = Field(gt=0)
     text: Text | None = None
-
-    @property
-    def built_on(self) -> tuple[str, ...]:
-        """The motion."""
-        return (self.motion,)
 
     @property
     def length(self) -> float:

@@ -4,7 +4,6 @@ Written against ASGI itself: a body is counted while it comes in, not once it is
 """
 
 import asyncio
-import contextlib
 import hmac
 import json
 import sys
@@ -133,12 +132,11 @@ class Guard:
         try:
             await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            over = work.done()
             for one in (work, left):
                 one.cancel()
-            await asyncio.gather(left, return_exceptions=True)
-        with contextlib.suppress(asyncio.CancelledError) if not over else contextlib.nullcontext():
-            await work
+            await asyncio.wait({work, left})
+        if not work.cancelled():
+            work.result()  # raises what the routes raised
 
     def _counted(self, receive: Receive, whole: asyncio.Event) -> Receive:
         taken = 0

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from motiongpt3.errors import InputError, MotionGPTError
@@ -40,7 +40,15 @@ class Place:
     progress: Progress
     alone: bool = False
     """Tried by itself, since a process died while it was done with others."""
-    begun: float = field(default_factory=time.monotonic)
+
+    def settle(self, answer: Any) -> None:
+        """Answer it, with an error where it is refused; who has left needs none."""
+        if self.answer.done():
+            return
+        if isinstance(answer, Exception):
+            self.answer.set_exception(answer)
+        else:
+            self.answer.set_result(answer)
 
 
 @dataclass(frozen=True)
@@ -118,8 +126,7 @@ class Line:
         """Let nobody in any more and send home whoever still waits."""
         self._closed = True
         for place in [*self.waiting, *self.under_way]:
-            if not place.answer.done():
-                place.answer.set_exception(Unavailable())
+            place.settle(Unavailable())
         self.waiting.clear()
         self._wake.set()
 
@@ -138,7 +145,7 @@ class Line:
     async def _serve(self, places: list[Place]) -> None:
         poison = [p for p in places if self._deaths.get(p.key, 0) >= _POISON]
         for place in poison:
-            _refuse(place, _poisonous())
+            place.settle(_poisonous())
         places = [place for place in places if place not in poison and not place.answer.done()]
         if not places:
             return
@@ -160,7 +167,7 @@ class Line:
         took = (time.monotonic() - begun) / len(places)
         self._seconds += 0.2 * (took - self._seconds)
         for place, answer in zip(places, answers, strict=True):
-            _refuse(place, answer) if isinstance(answer, MotionGPTError) else _give(place, answer)
+            place.settle(answer)
 
     def _blame(self, places: list[Place]) -> None:
         """Of several that were done together each is tried alone; one that was alone did it."""
@@ -173,17 +180,7 @@ class Line:
         self._deaths[key] = self._deaths.get(key, 0) + 1
         if len(self._deaths) > 1000:
             self._deaths.pop(next(iter(self._deaths)))
-        _refuse(places[0], Unavailable())
-
-
-def _give(place: Place, answer: Any) -> None:
-    if not place.answer.done():
-        place.answer.set_result(answer)
-
-
-def _refuse(place: Place, error: Exception) -> None:
-    if not place.answer.done():
-        place.answer.set_exception(error)
+        places[0].settle(Unavailable())
 
 
 def _poisonous() -> MotionGPTError:

@@ -72,7 +72,7 @@ def install(app: FastAPI) -> None:
         where = ".".join(str(part) for part in first["loc"] if part != "body")
         if first["type"] == "json_invalid":
             return answer(400, Problem(message="the body is no JSON", where=where))
-        return answer(422, Problem(message=first["msg"], where=where, hint="see /docs"))
+        return answer(422, Problem(message=first["msg"], where=where, hint="see /v1/openapi.json"))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

@@ -6,18 +6,16 @@ process with it, and nothing else. A new process takes its place.
 
 import asyncio
 import contextlib
-import os
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
 from motiongpt3.errors import MotionGPTError, ResourceError
+from motiongpt3.formats.beside import with_pipe
 
 _PROGRAM = "import sys; from motiongpt3.server.child import serve; serve(int(sys.argv[1]))"
 MOST_DEATHS, DEATHS_SECONDS = 5, 60.0
@@ -61,11 +59,6 @@ class Process:
         """Whether it is ready and has not ended since."""
         return self.ready and self._child is not None and self._child.poll() is None
 
-    @property
-    def pid(self) -> int | None:
-        """Of the process that lives now."""
-        return self._child.pid if self._child else None
-
     async def start(self) -> None:
         """Start the process and wait until it is ready for calls.
 
@@ -79,16 +72,8 @@ class Process:
                 f"a process ended {MOST_DEATHS} times within {DEATHS_SECONDS:.0f} s",
                 hint="see the log above",
             )
-        ours, theirs = Pipe()
-        with theirs:
-            self._child = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                start_new_session=True,  # a signal to the server is for it to answer
-            )
-        self._pipe = ours
-        ours.send(self.begin)
+        self._child, self._pipe = with_pipe(_PROGRAM)
+        self._pipe.send(self.begin)
         try:
             answer = await self._answer(lambda done, steps: None)
         except Died as error:

@@ -15,6 +15,7 @@ from motiongpt3.motion.stitch import follow
 from motiongpt3.server import asked, metrics
 from motiongpt3.server.about import About, about
 from motiongpt3.server.problems import RESPONSES, RETRY_SECONDS
+from motiongpt3.server.store import facts
 from motiongpt3.server.studio import Studio
 from motiongpt3.server.workers import ReadFile, Search, WriteFile
 
@@ -118,8 +119,6 @@ async def remaining(
 @v1.get("/motions/{name}", tags=["motions"])
 async def facts_of(name: Name, studio: Here) -> asked.Kept:
     """What is known of a motion."""
-    from motiongpt3.server.store import facts
-
     return asked.Kept(**facts(name, await studio.get(name)))
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Store:
             ResourceError: when the folder cannot be made.
         """
         self.folder, self.most, self.keep, self._now = folder, most, keep, now
+        self._lock = threading.RLock()
+        """Motions are added, removed and counted in several threads."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             files = [(path, path.stat()) for path in folder.glob(f"*{_SUFFIX}")]
@@ -59,7 +62,8 @@ class Store:
     @property
     def bytes(self) -> int:
         """Of all motions."""
-        return sum(kept.bytes for kept in self._kept.values())
+        with self._lock:
+            return sum(kept.bytes for kept in self._kept.values())
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -77,8 +81,9 @@ class Store:
         name = secrets.token_hex(16)
         path = self._path(name)
         arrays.write_npz(motion, path)
-        self._kept[name] = _Kept(path.stat().st_size, self._now())
-        self.tidy(spare=name)
+        with self._lock:
+            self._kept[name] = _Kept(path.stat().st_size, self._now())
+            self.tidy(spare=name)
         return name
 
     def get(self, name: str) -> Motion:
@@ -87,9 +92,10 @@ class Store:
         Raises:
             Unknown: when there is none.
         """
-        if name not in self:  # a name that was not given out here is no path
-            raise Unknown
-        self._kept[name].used = self._now()
+        with self._lock:
+            if name not in self:  # a name that was not given out here is no path
+                raise Unknown
+            self._kept[name].used = self._now()
         return arrays.read_npz(self._path(name))
 
     def remove(self, name: str) -> None:
@@ -98,20 +104,22 @@ class Store:
         Raises:
             Unknown: when there is none.
         """
-        if self._kept.pop(name, None) is None:
-            raise Unknown
+        with self._lock:
+            if self._kept.pop(name, None) is None:
+                raise Unknown
         self._path(name).unlink(missing_ok=True)
 
     def tidy(self, spare: str = "") -> None:
         """Remove what is too old, and what was longest unused where there is too much."""
-        order = sorted(self._kept, key=lambda name: self._kept[name].used)
-        total = self.bytes
-        for name in order:
-            kept = self._kept[name]
-            old = self._now() - kept.used > self.keep
-            if (old or total > self.most) and name != spare:
-                total -= kept.bytes
-                self.remove(name)
+        with self._lock:
+            order = sorted(self._kept, key=lambda name: self._kept[name].used)
+            total = self.bytes
+            for name in order:
+                kept = self._kept[name]
+                old = self._now() - kept.used > self.keep
+                if (old or total > self.most) and name != spare:
+                    total -= kept.bytes
+                    self.remove(name)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{_SUFFIX}"

@@ -19,8 +19,8 @@ from motiongpt3.server.store import Store, facts
 from motiongpt3.server.workers import Files, FileTask, Model
 
 _TIDY_SECONDS = 60.0
-MODEL_FPS, STEPS = 20.0, 10
-"""What a request's cost is counted with where it does not say."""
+_FPS = 20.0
+"""What a request's frames are counted with."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Studio:
     async def _task(self, making: asked.Making) -> tasks.Task:
         """What the model is to do, once it is known to be within the limits."""
         samples = making.samples if isinstance(making, asked.Generate) else 1
-        steps = making.sampling.steps if making.sampling else STEPS
+        steps = (making.sampling or asked.How()).steps
         for name, value, most in (
             ("seconds", making.length, self.limits.seconds),
             ("samples", samples, self.limits.samples),
@@ -155,7 +155,7 @@ class Studio:
         ):
             if value > most:
                 raise InputError(f"{value:g}", where=name, hint=f"at most {most:g} here")
-        self.limits.check_cost(making.length * MODEL_FPS, samples, steps)
+        self.limits.check_cost(making.length * _FPS, samples, steps)
         return making.task(*[await self.get(name) for name in making.built_on])
 
     async def _carry_out(self, job: Job, making: asked.Making) -> None:

@@ -15,12 +15,6 @@ Kind = Literal[
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-SAFE: frozenset[Kind] = frozenset(
-    ("not-finite", "unit", "up-axis", "swapped-sides", "bone-length", "jump", "below-floor")
-    + ("floating", "duplicate", "caption-empty", "caption-garbled", "caption-part")
-    + ("unreadable", "too-short", "caption-missing", "motion-missing")
-)
-"""Kinds that `fix` takes care of: what it mends, and clips that it leaves out."""
 
 
 @dataclass(frozen=True)

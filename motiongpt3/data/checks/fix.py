@@ -17,8 +17,10 @@ from motiongpt3.data.captions import COLUMNS, TABLE, Said
 from motiongpt3.data.checks.body import examine
 from motiongpt3.data.checks.check import Checked
 from motiongpt3.data.checks.finding import Finding, Kind
+from motiongpt3.data.checks.limits import USUAL
 from motiongpt3.data.checks.samples import Folder, Sample
 from motiongpt3.data.checks.words import cleaned
+from motiongpt3.data.prepare import LIMITS
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.motion import kinematics
@@ -121,7 +123,7 @@ def _mended(sample: Sample, found: Sequence[Finding]) -> tuple[Joints, list[Said
     if kinds & {"below-floor", "floating"}:
         joints = set_down(joints, sample.fps)
     seconds = len(joints) / sample.fps
-    if round(seconds * HUMANML3D.fps) < 20:
+    if round(seconds * HUMANML3D.fps) < LIMITS[HUMANML3D.name][0]:
         raise InputError("too short")
     begun = first / sample.fps
     return joints, [moved for one in said if (moved := _moved(one, begun, seconds))]
@@ -164,7 +166,7 @@ def _longest_finite(sample: Sample) -> tuple[int, int]:
 
 def _without_jumps(joints: Joints, fps: float) -> Joints:
     """Spikes of a few frames filled between their neighbours; a lasting jump ends the clip."""
-    off = np.flatnonzero(jumps(joints, fps) > 12.0)
+    off = np.flatnonzero(jumps(joints, fps) > USUAL.jump)
     mended, cuts = joints.copy(), [0]
     at = 0
     while at < len(off):
