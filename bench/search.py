@@ -74,7 +74,7 @@ def ranked(evaluator: TextMotion, clips: MotionText) -> dict[str, Places]:
     """Ranks of what every caption should find, by what counts as right."""
     observer = observer_of(evaluator)
     motions = [Motion(clips.joints(at)) for at in range(len(clips))]
-    windows = [observer.windows(motion) for motion in motions]
+    windows = observer.windows(motions)
     assert all(len(parts) == 1 for parts in windows)
     embeddings = evaluator.motions([parts[0] for parts in windows])
     said = [[_plain(text) for text in record.captions] for record in clips.records]

@@ -61,7 +61,7 @@ def test_embeddings_are_the_evaluators_own(clips: Path, index: Path) -> None:
     assert long[1].start == pytest.approx(7.5) and long[0].text == "somebody <b>waves</b> & walks"
     observer = observer_of(evaluator)
     for row, entry in enumerate(found.entries):
-        windows = observer.windows(Motion.read(clips / entry.path))
+        windows = observer.windows([Motion.read(clips / entry.path)])[0]
         at = [e for e in found.entries if e.path == entry.path].index(entry)
         alone = evaluator.motions([windows[at]])[0]
         np.testing.assert_allclose(found.embeddings[row], alone, atol=2e-4)

@@ -132,9 +132,10 @@ def _kind(shape: tuple[int, ...], where: str) -> tuple[Skeleton, bool]:
 
 
 def _check_finite(array: np.ndarray, where: str, skeleton: Skeleton | None = None) -> None:
-    faults = np.argwhere(~np.isfinite(array))
-    if not len(faults):
+    finite = np.isfinite(array)
+    if finite.all():
         return
+    faults = np.argwhere(~finite)
     fault = [int(i) for i in (faults[0][1:] if array.ndim == 4 else faults[0])]
     place = f"column {fault[1]}"
     if skeleton is not None and array.shape[-1] != skeleton.dim:

@@ -1,9 +1,12 @@
 """How large a person is: the check that positions are in the unit they are taken for."""
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.errors import InputError
+from motiongpt3.motion import rotation
 from motiongpt3.motion.skeleton import Skeleton
 
 STATURE = (0.5, 2.5)
@@ -18,15 +21,23 @@ _NONSENSE = 1e9
 
 def stature(joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton) -> float:
     """Length of leg, spine and neck together: near the standing height, whatever the pose."""
-    bones, head = [], skeleton.index("head")
+    tips, parts = _upright(skeleton)
+    bones = joints[:, tips] - joints[:, [skeleton.parents[tip] for tip in tips]]
+    lengths = np.sort(np.sqrt(rotation.dot(bones, bones)[..., 0]), axis=0)
+    middle = (lengths[(len(lengths) - 1) // 2] + lengths[len(lengths) // 2]) / 2
+    return float(middle @ parts)
+
+
+@lru_cache
+def _upright(skeleton: Skeleton) -> tuple[list[int], Float[np.ndarray, " n"]]:
+    """Joints whose bones add up to the stature, and how often each is counted."""
+    head = skeleton.index("head")
+    tips = []
     for tip in (skeleton.legs[0][2], head):
         while tip > 0:
-            bones.append((tip, skeleton.parents[tip]))
+            tips.append(tip)
             tip = skeleton.parents[tip]
-    ends, starts = np.array(bones).T
-    lengths = np.linalg.norm(joints[:, ends] - joints[:, starts], axis=-1)
-    parts = [1 + skeleton.neck_beyond * (end == head) for end in ends]
-    return float((np.median(lengths, axis=0) * parts).sum())
+    return tips, np.array([1 + skeleton.neck_beyond * (tip == head) for tip in tips])
 
 
 def check_size(joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton, where: str) -> None:

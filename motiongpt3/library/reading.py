@@ -8,8 +8,12 @@ from jaxtyping import Float
 
 from motiongpt3.errors import InputError
 from motiongpt3.library.inputs import Input
+from motiongpt3.library.work import together_or_alone
 from motiongpt3.model.observer import Observer
 from motiongpt3.motion.motion import Motion
+
+Windows = tuple[Float[np.ndarray, "_ F"], ...]
+"""Features of a motion, in parts that are read at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +22,7 @@ class ReadClip:
 
     name: str
     seconds: float = 0.0
-    windows: tuple[Float[np.ndarray, "_ F"], ...] = ()
+    windows: Windows = ()
     text: str = ""
     """What its own file says of it: the prompt of a generated motion."""
     error: str | None = None
@@ -33,14 +37,27 @@ def read_clips(
     Args:
         as_decoded: take the features that a generated motion was decoded from, where it has them.
     """
-    return [_read(observer, one, as_decoded) for one in inputs]
+    read = [_read(one) for one in inputs]
+    motions = [motion for motion in read if isinstance(motion, Motion)]
+    seen = motions if as_decoded else [replace(motion, decoded=None) for motion in motions]
+    windows = iter(together_or_alone(observer.windows, seen))
+    return [
+        ReadClip(one.name, error=motion)
+        if isinstance(motion, str)
+        else _clip(one, motion, next(windows))
+        for one, motion in zip(inputs, read, strict=True)
+    ]
 
 
-def _read(observer: Observer, one: Input, as_decoded: bool) -> ReadClip:
+def _read(one: Input) -> Motion | str:
+    """A motion, or why there is none."""
     try:
-        motion = Motion.read(one.place)
-        seen = motion if as_decoded else replace(motion, decoded=None)
-        windows = tuple(np.asarray(w, np.float32) for w in observer.windows(seen))
-        return ReadClip(one.name, round(motion.seconds, 3), windows, motion.caption)
+        return Motion.read(one.place)
     except InputError as error:
-        return ReadClip(one.name, error=str(error).replace(one.place, one.name))
+        return str(error).replace(one.place, one.name)
+
+
+def _clip(one: Input, motion: Motion, windows: Windows | str) -> ReadClip:
+    if isinstance(windows, str):
+        return ReadClip(one.name, error=windows)
+    return ReadClip(one.name, round(motion.seconds, 3), windows, motion.caption)

@@ -113,7 +113,7 @@ class MotionGPT:
             InputError: for a motion of another skeleton or of a few frames only.
         """
         motions = [motion] if isinstance(motion, Motion) else list(motion)
-        captions = self.describer.captions([self.codec.windows(m) for m in motions])
+        captions = self.describer.captions(self.codec.windows(motions))
         return captions[0] if isinstance(motion, Motion) else captions
 
     def predict(

@@ -3,6 +3,7 @@
 Nothing here needs weights, so that clips can be read in a process beside the model's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Float
 
 from motiongpt3.errors import InputError
 from motiongpt3.motion.features import HipSign, joints_to_features
+from motiongpt3.motion.many import features_of_each
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import Skeleton
 
@@ -70,6 +72,30 @@ class Observer:
         Raises:
             InputError: for another skeleton, or too few frames.
         """
+        joints = self._joints(motion)
+        joints = joints[-frames:] if last else joints[:frames]
+        return Observed(joints, joints_to_features(joints, self.skeleton, self.hip_sign))
+
+    def windows(self, motions: Sequence[Motion]) -> list[tuple[Float[np.ndarray, "_ F"], ...]]:
+        """Features of whole motions, in parts no longer than the model reads at once.
+
+        Those of a generated motion are what it was decoded from.
+
+        Raises:
+            InputError: as `observed`.
+        """
+        kept = [self._decoded(motion) for motion in motions]
+        joints = [self._joints(m) for m, own in zip(motions, kept, strict=True) if own is None]
+        made = iter(features_of_each(joints, self.skeleton, self.hip_sign))
+        return [self._parts(next(made) if own is None else own) for own in kept]
+
+    def _decoded(self, motion: Motion) -> Float[np.ndarray, "T F"] | None:
+        """What a motion was decoded from, if that is at the model's frame rate."""
+        self.check(motion)
+        return motion.decoded if motion.fps == self.fps else None
+
+    def _joints(self, motion: Motion) -> Float[np.ndarray, "T J 3"]:
+        """A motion's joints at the model's frame rate."""
         self.check(motion)
         joints = np.asarray(motion.resample(self.fps).joints, np.float64)
         if len(joints) <= self.shortest:
@@ -78,15 +104,9 @@ class Observer:
                 where="motion",
                 hint=f"give more than {self.shortest}",
             )
-        joints = joints[-frames:] if last else joints[:frames]
-        return Observed(joints, joints_to_features(joints, self.skeleton, self.hip_sign))
+        return joints
 
-    def windows(self, motion: Motion) -> list[Float[np.ndarray, "_ F"]]:
-        """Features of the whole motion, in parts no longer than the model reads at once."""
-        self.check(motion)
-        if motion.decoded is not None and motion.fps == self.fps:
-            features = motion.decoded
-        else:
-            features = self.observed(motion, max(2, len(motion.resample(self.fps)))).features
+    def _parts(self, features: Float[np.ndarray, "T F"]) -> tuple[Float[np.ndarray, "_ F"], ...]:
         count = -(-len(features) // self.longest)
-        return [np.asarray(part) for part in np.array_split(features, count)]
+        parts = np.array_split(np.asarray(features, np.float32), count)
+        return tuple(np.asarray(part) for part in parts)

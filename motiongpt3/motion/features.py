@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.errors import InputError
 from motiongpt3.motion import rotation
+from motiongpt3.motion.checks import check_joints
 from motiongpt3.motion.skeleton import HUMANML3D, Skeleton, skeleton_of
 from motiongpt3.motion.steps import exact_steps, half_turns
 
@@ -80,45 +80,49 @@ def layout_of(dim: int) -> Layout:
 
 
 def canonicalize(
-    joints: Float[np.ndarray, "T J 3"],
+    joints: Float[np.ndarray, "*clips T J 3"],
     skeleton: Skeleton = HUMANML3D,
     hip_sign: HipSign = "released",
-) -> Float[np.ndarray, "T J 3"]:
+) -> Float[np.ndarray, "*clips T J 3"]:
     """Put a clip on the floor, its first root at the origin, its first frame facing +Z."""
     joints = np.asarray(joints, np.float64)
-    origin = joints[0, 0] * [1, 0, 1] + [0, joints[..., 1].min(), 0]
+    origin = joints[..., :1, :1, :] * [1, 0, 1]
+    origin[..., 1] = joints[..., 1].min((-2, -1), keepdims=True)
     forward = facing(joints, skeleton)
-    first = forward[:1] if hip_sign == "released" else _smooth(forward[: _SMOOTHING_REACH + 1])[:1]
-    return rotation.turn(rotation.between(first, _AHEAD)[:, None], joints - origin)
+    if hip_sign == "corrected":
+        forward = _smooth(forward[..., : _SMOOTHING_REACH + 1, :])
+    first = rotation.between(forward[..., :1, :], _AHEAD)
+    return rotation.turn(first[..., None, :], joints - origin)
 
 
 def facing(
-    joints: Float[np.ndarray, "T J 3"],
+    joints: Float[np.ndarray, "*clips T J 3"],
     skeleton: Skeleton = HUMANML3D,
     hip_sign: HipSign = "corrected",
-) -> Float[np.ndarray, "T 3"]:
+) -> Float[np.ndarray, "*clips T 3"]:
     """Direction on the ground that the body faces in each frame.
 
     Shorter than one where the shoulder line is tilted, as in HumanML3D: such frames weigh less
     once the direction is smoothed over time.
     """
-    right_hip, left_hip, right_shoulder, left_shoulder = skeleton.facing
-    hips = joints[:, right_hip] - joints[:, left_hip]
-    shoulders = joints[:, right_shoulder] - joints[:, left_shoulder]
+    right_hip, left_hip, right_shoulder, left_shoulder = (
+        joints[..., joint, :] for joint in skeleton.facing
+    )
+    hips, shoulders = right_hip - left_hip, right_shoulder - left_shoulder
     across = rotation.normalize(shoulders + (hips if hip_sign == "corrected" else -hips))
-    return np.cross([0.0, 1, 0], across)
+    return rotation.cross(np.array([0.0, 1, 0]), across)
 
 
 def joints_to_features(
-    joints: Float[np.ndarray, "T J 3"],
+    joints: Float[np.ndarray, "*clips T J 3"],
     skeleton: Skeleton = HUMANML3D,
     hip_sign: HipSign = "released",
     floor: bool = True,
-) -> Float[np.ndarray, "T-1 F"]:
+) -> Float[np.ndarray, "*clips T-1 F"]:
     """Features of a clip, as HumanML3D's `process_file` makes them without re-targeting.
 
     Args:
-        joints: positions, Y up.
+        joints: positions, Y up; of several clips at once where they are equally long.
         skeleton: whose joints these are.
         hip_sign: see `HipSign`.
         floor: first bring the clip to its canonical place. False takes joints as they are, for
@@ -127,39 +131,44 @@ def joints_to_features(
     Raises:
         InputError: for fewer than two frames, a wrong joint count, or values that are not finite.
     """
-    check_joints(joints, skeleton)
+    for clip in np.ndindex(joints.shape[:-3]):
+        check_joints(joints[clip], skeleton)
     joints = canonicalize(joints, skeleton, hip_sign) if floor else np.asarray(joints, np.float64)
     local, heading = inverse_kinematics(joints, skeleton, hip_sign)
-    steps = joints[1:] - joints[:-1]
+    steps = joints[..., 1:, :, :] - joints[..., :-1, :, :]
     half_turn = half_turns(heading)
-    centred = joints - joints[:, :1] * [1, 0, 1]
+    centred = (joints - joints[..., :1, :] * [1, 0, 1])[..., :-1, 1:, :]
+    here = heading[..., :-1, None, :]
     rows = [
         half_turn,
-        rotation.turn(heading[1:], steps[:, 0])[:, [0, 2]],
-        joints[:-1, 0, 1:2],
-        rotation.turn(heading[:-1, None], centred[:-1, 1:]),
-        rotation.to_6d(local[:-1, 1:]),
-        rotation.turn(heading[:-1, None], steps),
+        rotation.turn(heading[..., 1:, :], steps[..., 0, :])[..., [0, 2]],
+        joints[..., :-1, 0, 1:2],
+        rotation.turn(here, centred),
+        rotation.to_6d(local[..., :-1, 1:, :]),
+        rotation.turn(here, steps),
         contacts(joints, skeleton),
     ]
-    features = np.concatenate([r.reshape(len(steps), -1) for r in rows], 1).astype(np.float32)
+    shape = steps.shape[:-2]
+    features = np.concatenate([r.reshape(*shape, -1) for r in rows], -1, dtype=np.float32)
     if skeleton.metres < 0.1:  # metres stay as published, to the last bit: they are exact enough
-        ground = joints[:, 0, [0, 2]]
-        features[:, :3] = exact_steps(half_turn[:, 0], ground - ground[0])
+        for clip in np.ndindex(shape[:-1]):
+            ground = joints[clip][:, 0, [0, 2]]
+            features[clip][:, :3] = exact_steps(half_turn[clip][:, 0], ground - ground[0])
     return features
 
 
 def contacts(
-    joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton = HUMANML3D
-) -> Float[np.ndarray, "T-1 4"]:
+    joints: Float[np.ndarray, "*clips T J 3"], skeleton: Skeleton = HUMANML3D
+) -> Float[np.ndarray, "*clips T-1 4"]:
     """1 where left ankle, left toe, right ankle, right toe move less than the threshold."""
-    feet = joints[:, [*skeleton.left_foot, *skeleton.right_foot]]
-    return (((feet[1:] - feet[:-1]) ** 2).sum(-1) < skeleton.contact_threshold).astype(np.float64)
+    feet = joints[..., [*skeleton.left_foot, *skeleton.right_foot], :]
+    steps = feet[..., 1:, :, :] - feet[..., :-1, :, :]
+    return (rotation.dot(steps, steps)[..., 0] < skeleton.contact_threshold).astype(np.float64)
 
 
 def inverse_kinematics(
-    joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton, hip_sign: HipSign
-) -> tuple[Float[np.ndarray, "T J 4"], Float[np.ndarray, "T 4"]]:
+    joints: Float[np.ndarray, "*clips T J 3"], skeleton: Skeleton, hip_sign: HipSign
+) -> tuple[Float[np.ndarray, "*clips T J 4"], Float[np.ndarray, "*clips T 4"]]:
     """Rotations of HumanML3D's feature vector, and the heading that turns the body to +Z.
 
     Every chain starts from the heading, arm chains too, and each bone takes the shortest arc:
@@ -167,18 +176,18 @@ def inverse_kinematics(
     """
     forward = rotation.normalize(_smooth(facing(joints, skeleton, hip_sign)))
     heading = rotation.between(forward, _AHEAD)
-    heading[0] = [1, 0, 0, 0]  # as HumanML3D does: frame 0 faces +Z by definition
-    local = np.zeros((*joints.shape[:2], 4))
-    local[:, 0] = heading
+    heading[..., 0, :] = [1, 0, 0, 0]  # as HumanML3D does: frame 0 faces +Z by definition
     bones = [pair for chain in skeleton.chains for pair in zip(chain, chain[1:], strict=False)]
     parents, children = (list(ends) for ends in zip(*bones, strict=True))
     aimed = rotation.between(
-        skeleton.raw_offsets[children], joints[:, children] - joints[:, parents]
+        skeleton.raw_offsets[children], joints[..., children, :] - joints[..., parents, :]
     )
     starts = {chain[1] for chain in skeleton.chains}
-    before = np.roll(aimed, 1, axis=1)
-    before[:, [child in starts for child in children]] = heading[:, None]
-    local[:, children] = rotation.multiply(rotation.conjugate(before), aimed)
+    before = np.roll(aimed, 1, axis=-2)
+    before[..., [child in starts for child in children], :] = heading[..., None, :]
+    local = np.empty((*joints.shape[:-1], 4))
+    local[..., 0, :] = heading
+    local[..., children, :] = rotation.multiply(rotation.conjugate(before), aimed)
     return local, heading
 
 
@@ -260,37 +269,11 @@ def _namespace(x: Any) -> ModuleType:
     return torch
 
 
-def _smooth(v: Float[np.ndarray, "T n"]) -> Float[np.ndarray, "T n"]:
+def _smooth(v: Float[np.ndarray, "*clips T n"]) -> Float[np.ndarray, "*clips T n"]:
     """Gaussian filter along time; ends are held, the kernel ends at four deviations."""
     reach = np.arange(-_SMOOTHING_REACH, _SMOOTHING_REACH + 1)
     kernel = np.exp(-0.5 * (reach / _SMOOTHING_FRAMES) ** 2)
-    ends = (np.repeat(end, _SMOOTHING_REACH, axis=0) for end in (v[:1], v[-1:]))
-    padded = np.concatenate([next(ends), v, next(ends)])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
+    first, last = (np.repeat(v[..., end, :], _SMOOTHING_REACH, -2) for end in ([0], [-1]))
+    padded = np.concatenate([first, v, last], -2)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=-2)
     return windows @ (kernel / kernel.sum())
-
-
-def check_joints(joints: np.ndarray, skeleton: Skeleton, least: int = 2) -> None:
-    """Refuse what cannot be a clip of this skeleton.
-
-    Raises:
-        InputError: wrong shape, fewer than two frames, or a value that is not finite.
-    """
-    expected = len(skeleton.joints)
-    if joints.ndim != 3 or joints.shape[1:] != (expected, 3):
-        raise InputError(
-            f"joints have shape {tuple(joints.shape)}",
-            where="joints",
-            hint=f"{skeleton.name} needs (frames, {expected}, 3)",
-        )
-    if len(joints) < least:
-        raise InputError(
-            f"{len(joints)} frame(s)", where="joints", hint="velocities need two frames or more"
-        )
-    if not np.isfinite(joints).all():
-        frame, joint, _ = np.argwhere(~np.isfinite(joints))[0]
-        raise InputError(
-            "a position is not a finite number",
-            where=f"frame {frame}, joint {skeleton.joints[joint]}",
-            hint="repair or cut the clip there",
-        )

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from motiongpt3.errors import InputError
+from motiongpt3.motion.checks import check_joints
 from motiongpt3.motion.clean import Cleaning, clean
-from motiongpt3.motion.features import canonicalize, check_joints, joints_to_features
+from motiongpt3.motion.features import canonicalize, joints_to_features
 from motiongpt3.motion.mirror import mirror_words
 from motiongpt3.motion.skeleton import HUMANML3D, Skeleton
 from motiongpt3.motion.symmetry import mirror_joints

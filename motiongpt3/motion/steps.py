@@ -12,12 +12,12 @@ from jaxtyping import Float
 from motiongpt3.motion import rotation
 
 
-def half_turns(heading: Float[np.ndarray, "T 4"]) -> Float[np.ndarray, "T-1 1"]:
+def half_turns(heading: Float[np.ndarray, "*clips T 4"]) -> Float[np.ndarray, "*clips T-1 1"]:
     """Half of the turn in each step, radians."""
-    turn = rotation.multiply(heading[1:], rotation.conjugate(heading[:-1]))
+    turn = rotation.multiply(heading[..., 1:, :], rotation.conjugate(heading[..., :-1, :]))
     # A quaternion and its negative are one rotation; HumanML3D takes the wrong sign in the one
     # frame where the heading crosses 180 degrees. We do not, or the way back would be off.
-    half_turn = turn[:, 2:3] * np.where(turn[:, :1] < 0, -1, 1)
+    half_turn = turn[..., 2:3] * np.where(turn[..., :1] < 0, -1, 1)
     return np.arcsin(np.clip(half_turn, -1, 1))
 
 
