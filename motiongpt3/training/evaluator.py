@@ -113,7 +113,7 @@ def train_evaluator(
         text = MotionText(data, "train")
         stack.enter_context(held(out))
         described = describe(recipe, (STAGE,), text.manifest, engine)
-        begin(out, described, upkeep.resume, upkeep.allow, watch.warn)
+        begin(out, recipe, described, upkeep.resume, upkeep.allow, watch.warn)
         job = _job(recipe, text, out, engine)
         evaluator = TextMotion(job.module, job.vocabulary, text.mean, text.std, _card(recipe, text))
         stage = Stage(STAGE, recipe.schedule, out, recipe.seed, recipe.precision, upkeep)

@@ -13,7 +13,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,7 @@ def held(folder: Path) -> Iterator[None]:
 
 def begin(
     folder: Path,
+    recipe: "DataclassInstance",
     description: Mapping[str, Any],
     resume: bool,
     allow: Sequence[str],
@@ -72,7 +73,10 @@ def begin(
 ) -> None:
     """Write down what a run is, or compare it with what the folder's run was begun with.
 
+    A run that was begun before its recipe had a field goes on where that has its default.
+
     Args:
+        recipe: that of the description.
         allow: fields that may have changed since, as a refusal names them.
         warn: told where another machine or number of processes will round otherwise.
 
@@ -88,6 +92,7 @@ def begin(
                 "holds a run already", where=str(folder), hint="--resume goes on with it"
             )
         before = read(folder)
+        before["recipe"] = _with_defaults(before.get("recipe"), recipe)
         _compare(path, before, described, allow)
         old, new = (whole.get("environment", {}) for whole in (before, described))
         moved = [f"{key}: {old.get(key)} -> {new[key]}" for key in new if new[key] != old.get(key)]
@@ -165,6 +170,23 @@ def _compare(
             where=str(path),
             hint="use those, take a new folder, or name them after --allow-config-change",
         )
+
+
+def _with_defaults(values: Any, recipe: Any) -> Any:
+    """What was written of a recipe, and the defaults of the fields that it did not have yet."""
+    if isinstance(values, list) and isinstance(recipe, tuple) and len(values) == len(recipe):
+        return [_with_defaults(*both) for both in zip(values, recipe, strict=True)]
+    if not (isinstance(values, dict) and is_dataclass(recipe)):
+        return values
+    whole = dict(values)
+    for field in fields(recipe):
+        if field.name in values:
+            whole[field.name] = _with_defaults(values[field.name], getattr(recipe, field.name))
+        elif field.default is not MISSING:
+            whole[field.name] = field.default
+        elif field.default_factory is not MISSING:
+            whole[field.name] = field.default_factory()
+    return json.loads(json.dumps(whole, default=asdict))
 
 
 def _allowed(key: str, allow: Sequence[str]) -> bool:

@@ -108,7 +108,7 @@ def train(
 
         def begin() -> None:
             stack.enter_context(held(out))
-            begin_run(out, described, upkeep.resume, upkeep.allow, watch.warn)
+            begin_run(out, recipe, described, upkeep.resume, upkeep.allow, watch.warn)
 
         if recipe.replay.motions and (start is None or start.codec_only):
             hint = "it needs a model to go on from: --from shipped"
