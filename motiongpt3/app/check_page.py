@@ -18,7 +18,7 @@ _PICTURES = 24
 def check_page(name: str, found: "Checked") -> str:
     """The page as HTML; nothing in it is loaded from elsewhere."""
     errors = found.count("error")
-    said = f"{errors} errors" if errors else "no errors"
+    said = f"{errors} error{'s' * (errors > 1)}" if errors else "no errors"
     counts = [[f"{k[1]} ({k[0]})", f"{n:,}"] for k, n in sorted(found.kinds.items())]
     facts = {
         "clips": f"{found.clips:,}, of which {found.clean:,} have nothing wrong",
@@ -26,11 +26,12 @@ def check_page(name: str, found: "Checked") -> str:
         "warnings": f"{found.count('warning'):,}: look at it",
         "notes": f"{found.count('note'):,}: preparing the set takes care of it",
     }
-    head = ["clip", "", "frames", "what", "measured", "limit", "what to do"]
+    head = ["clip", "kind", "what", "what to do", "frames", "measured", "limit"]
+    findings = page.table(head, map(_row, found.findings), words=range(4))
     parts = [
         page.header(f"Check of {name}", said, not errors),
         page.section("In all", "", [page.facts(facts), page.table(["kind", "count"], counts)]),
-        page.section("Findings", "errors first", [page.table(head, map(_row, found.findings))]),
+        page.section("Findings", "errors first", [findings]),
     ]
     pictures = list(_pictures(found))
     if pictures:
@@ -43,7 +44,7 @@ def _row(finding: "Finding") -> list[str]:
     figures = ["" if x is None else f"{x:.3g}" for x in (finding.figure, finding.limit)]
     what = f"{finding.message}: {finding.text}" if finding.text else finding.message
     kind = f"{finding.severity} {finding.kind}"
-    return [finding.clip, kind, finding.frames, what, *figures, finding.fix]
+    return [finding.clip, kind, what, finding.fix, finding.frames, *figures]
 
 
 def _pictures(found: "Checked") -> Iterator[Html]:

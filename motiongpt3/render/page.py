@@ -5,7 +5,7 @@ one place: here.
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -44,12 +44,16 @@ def facts(pairs: Mapping[str, str]) -> Html:
     return Html(f"<dl>{rows}</dl>")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
-    """A table; all columns but the first hold numbers."""
-    cells = "".join(f"<th>{escape(name)}</th>" for name in head)
-    lines = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], words: Collection[int] = (0,)
+) -> Html:
+    """A table; all columns hold numbers but those that hold words."""
+
+    def line(kind: str, row: Sequence[str]) -> str:
+        told = (' class="words"' if at in words else "" for at in range(len(row)))
+        return "".join(f"<{kind}{t}>{escape(c)}</{kind}>" for t, c in zip(told, row, strict=True))
+
+    cells, lines = line("th", head), "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
     inside = f"<thead><tr>{cells}</tr></thead><tbody>{lines}</tbody>"
     return Html(f'<div class="wide"><table>{inside}</table></div>')
 
