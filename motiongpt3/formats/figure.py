@@ -132,7 +132,7 @@ class Figure:
         joint = self.skeleton.parents[self.skeleton.index(f"{side}_shoulder")]
         inner = 0.3 * shoulder + 0.7 * neck * [0, 1, 1] - 0.045 * self.size * _Y
         length = float(np.linalg.norm(shoulder - inner))
-        wide = np.array([[0, 0.058, 0.060, 0], [length / self.size, 0.052, 0.052, 0]]) * self.size
+        wide = np.array([[0, 0.058, 0.060, 0], [length / self.size, 0.042, 0.042, 0]]) * self.size
         along = normalize(shoulder - inner)
         across = normalize(np.cross(_Z, along))
         rows = rounded(outline(wide, 3), (1, 1))
