@@ -103,14 +103,16 @@ def test_files_that_are_no_use_and_captions_without_a_clip(tmp_path: Path) -> No
 
 
 def test_what_a_reader_refuses_is_of_the_readers_kind(tmp_path: Path) -> None:
-    tool = skeletons.TOOLS["cmu daz"]
+    tool = skeletons.TOOLS["bandai namco"]
     skeletons.write(replace(tool, metres=1e-6), tmp_path / "unit.bvh")
-    skeletons.write(replace(tool, sides=tool.sides[::-1]), tmp_path / "swapped-sides.bvh")
-    skeletons.write(tool, tmp_path / "not-finite.bvh")
-    text = (tmp_path / "not-finite.bvh").read_text()
+    skeletons.write(tool, tmp_path / "a.bvh")
+    text = (tmp_path / "a.bvh").read_text()
+    other = text.replace("_L", "_l").replace("_R", "_L").replace("_l", "_R")
+    (tmp_path / "swapped-sides.bvh").write_text(other)
     (tmp_path / "not-finite.bvh").write_text(f"{text.rstrip().rpartition(' ')[0]} nan\n")
+    (tmp_path / "a.bvh").unlink()
     refused = [f for f in check(Folder(tmp_path)).findings if f.kind != "caption-missing"]
-    assert len(refused) == 3 and all(f.clip == f"{f.kind}.bvh" for f in refused)
+    assert len(refused) == 3 and all(f.clip == f"{f.kind}.bvh" for f in refused), refused
 
 
 def test_what_is_safe_is_put_right_in_a_new_folder(tmp_path: Path) -> None:

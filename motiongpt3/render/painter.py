@@ -1,6 +1,7 @@
 """Painting limbs pixel by pixel: depth, soft light and shade, left and right in two colours."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -25,6 +26,9 @@ _EDGE, _MELT = 0.005, (0.036, 0.02, 0.004, 0.004, 0.004, 0.004)
 body, and of each one."""
 _CREASE, _REACH, _DEEP = 0.36, 0.06, 0.08
 """How dark a place behind a nearer one gets; metres around it, and behind, that count."""
+
+
+_Number: TypeAlias = float | np.floating
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +184,7 @@ def _surface(
 
 
 def _cover(
-    place: tuple[np.ndarray, np.ndarray, np.ndarray], length: float, r: float, dr: float
+    place: tuple[np.ndarray, np.ndarray, np.ndarray], length: _Number, r: _Number, dr: _Number
 ) -> tuple[np.ndarray, np.ndarray]:
     """How much of each pixel a taper covers, and the radius of the ball that is nearest to it.
 
@@ -210,8 +214,8 @@ def _seen(
     along: np.ndarray,
     flank: np.ndarray,
     radius: np.ndarray,
-    length: float,
-    lean: tuple[float, float],
+    length: _Number,
+    lean: tuple[_Number, _Number],
 ) -> np.ndarray:
     """Where on its way from start (0) to end (1) a taper's ball is that each pixel shows.
 
