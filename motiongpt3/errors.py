@@ -1,5 +1,10 @@
 """The errors a user can meet. Each says what is wrong, where, and what to do about it."""
 
+from typing import Literal
+
+Fault = Literal["not-finite", "unit", "swapped-sides"]
+"""What makes a motion unusable, where its reader can tell."""
+
 
 class MotionGPTError(Exception):
     """Base of every refusal. `exit_code` is what the command line leaves with."""
@@ -16,9 +21,18 @@ class MotionGPTError(Exception):
 
 
 class InputError(MotionGPTError):
-    """What the user gave cannot be used: a prompt, an argument, a file of the wrong kind."""
+    """What the user gave cannot be used: a prompt, an argument, a file of the wrong kind.
+
+    `fault` is set by readers of motions.
+    """
 
     exit_code = 2
+
+    def __init__(
+        self, message: str, *, where: str = "", hint: str = "", fault: Fault | None = None
+    ):
+        super().__init__(message, where=where, hint=hint)
+        self.fault = fault
 
 
 class CorruptError(MotionGPTError):

@@ -38,6 +38,14 @@ def data() -> Path:
         pytest.skip(f"{NO_DATA}: {error}")
 
 
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model of the tiny recipe."""
+    from clips import trained_once  # after the checking hook
+
+    return trained_once(tmp_path_factory.getbasetemp() / "tiny") / "model"
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how much was not tested because the capture is not on this machine."""
     skipped = terminalreporter.stats.get("skipped", [])

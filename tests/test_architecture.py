@@ -13,6 +13,8 @@ import motiongpt3
 
 PACKAGE = Path(motiongpt3.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+ROOT = Path(__file__).parents[1]
+BESIDE = sorted(p for room in ("tests", "bench", "scripts") for p in (ROOT / room).rglob("*.py"))
 
 MAY_IMPORT = {
     "motion": set(),
@@ -134,6 +136,11 @@ def test_files_are_small(path: Path) -> None:
                     f"{name_of(path)}: {node.name} has {lines} lines (aim: {MAX_FUNCTION_LINES})",
                     stacklevel=1,
                 )
+
+
+@pytest.mark.parametrize("path", BESIDE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_beside_the_package_are_small_too(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
 
 
 def test_public_names_are_those_documented() -> None:

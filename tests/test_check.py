@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skeletons
 from clips import archive, lines, published, unchecked, walk, wave
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 import doctor as bench
+import planting
 
 from motiongpt3.app import cli
 from motiongpt3.data.checks.check import Checked, check
@@ -27,7 +29,7 @@ TEMPO = ("60 fps labelled 20", "20 fps labelled 60")
 """Faults that only people have: made-up movement has no tempo of its own."""
 
 
-def made_up(count: int = FILES) -> list[bench.Item]:
+def made_up(count: int = FILES) -> list[planting.Item]:
     """People of different sizes who walk and wave, in a table with subjects and splits."""
     items = []
     for n in range(count):
@@ -36,11 +38,11 @@ def made_up(count: int = FILES) -> list[bench.Item]:
         said = "a person walks." if n % 2 else f"a person waves the {side} hand."
         joints = motion.joints * (0.75 + 0.5 * n / count)
         split = "test" if n % 10 == 9 else "train"
-        items.append(bench.Item(f"clip{n}", joints, (said,), split, f"p{n}"))
+        items.append(planting.Item(f"clip{n}", joints, (said,), split, f"p{n}"))
     return items
 
 
-def found_in(items: list[bench.Item], folder: Path) -> Checked:
+def found_in(items: list[planting.Item], folder: Path) -> Checked:
     with unchecked():
         return check(Folder(bench.write(items, folder)))
 
@@ -55,8 +57,8 @@ def test_nothing_is_wrong_with_made_up_people(tmp_path: Path) -> None:
 
 
 def test_faults_and_copies_are_found_on_their_clips_and_on_no_other(tmp_path: Path) -> None:
-    faults = [fault for fault in bench.MOTIONS if fault[0] not in TEMPO]
-    items = made_up(2 * len(faults) + 2 * len(bench.COPIES))
+    faults = [fault for fault in planting.MOTIONS if fault[0] not in TEMPO]
+    items = made_up(2 * len(faults) + 2 * len(planting.COPIES))
     planted: dict[str, str] = {}
     for n, (_, need, kind, change) in enumerate(faults):
         at = 2 * n + (need == "walk" or kind == "facing")  # those who wave stand on straight legs
@@ -64,7 +66,7 @@ def test_faults_and_copies_are_found_on_their_clips_and_on_no_other(tmp_path: Pa
         if kind == "leak":
             items[at] = replace(items[at], subject=items[3].subject)
         planted[f"clip{at}.npz"] = kind
-    for n, (_, kind, change) in enumerate(bench.COPIES):
+    for n, (_, kind, change) in enumerate(planting.COPIES):
         original = items[2 * len(faults) + 2 * n]
         items.append(change(replace(original, name=f"copy{n}", subject="other", split="train")))
         planted[f"copy{n}.npz"] = kind
@@ -79,7 +81,7 @@ def test_200_real_clips_are_clean_and_every_planted_fault_in_them_is_found(
     data: Path, tmp_path: Path
 ) -> None:
     (items,) = bench.real_items(200, 1)
-    planted_items, planted = bench.plant(items)
+    planted_items, planted = planting.plant(items)
     assert len(planted) >= 30 and len({one.what for one in planted}) == len(planted)
     found = found_in(planted_items, tmp_path / "planted")
     assert not bench.missed(found, planted) and not bench.alarms(found, planted)
@@ -100,10 +102,23 @@ def test_files_that_are_no_use_and_captions_without_a_clip(tmp_path: Path) -> No
     assert found.clips == FILES + 1 and found.clean == FILES - 1
 
 
+def test_what_a_reader_refuses_is_of_the_readers_kind(tmp_path: Path) -> None:
+    tool = skeletons.TOOLS["bandai namco"]
+    skeletons.write(replace(tool, metres=1e-6), tmp_path / "unit.bvh")
+    skeletons.write(tool, tmp_path / "a.bvh")
+    text = (tmp_path / "a.bvh").read_text()
+    other = text.replace("_L", "_l").replace("_R", "_L").replace("_l", "_R")
+    (tmp_path / "swapped-sides.bvh").write_text(other)
+    (tmp_path / "not-finite.bvh").write_text(f"{text.rstrip().rpartition(' ')[0]} nan\n")
+    (tmp_path / "a.bvh").unlink()
+    refused = [f for f in check(Folder(tmp_path)).findings if f.kind != "caption-missing"]
+    assert len(refused) == 3 and all(f.clip == f"{f.kind}.bvh" for f in refused), refused
+
+
 def test_what_is_safe_is_put_right_in_a_new_folder(tmp_path: Path) -> None:
     items = made_up()
     for n, change in enumerate(
-        c for what, _, _, c in bench.MOTIONS
+        c for what, _, _, c in planting.MOTIONS
         if what in ("centimetres", "Z is up", "arms exchanged", "spike", "sinks", "markup")
         or what in ("not a number", "mirrored axis", "ten frames")
     ):  # fmt: skip

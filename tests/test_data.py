@@ -10,8 +10,9 @@ from clips import Line, archive, lines, published, walk, wave
 from people import person
 
 from motiongpt3.data.dataset import MotionText, Order, pad, verify
-from motiongpt3.data.prepare import PrepareConfig, prepare, statistics
+from motiongpt3.data.prepare import PrepareConfig, prepare
 from motiongpt3.data.sources import read_clips
+from motiongpt3.data.statistics import statistics
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.motion.features import joints_to_features
 from motiongpt3.motion.skeleton import HUMANML3D, KIT

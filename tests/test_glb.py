@@ -14,6 +14,7 @@ import pytest
 from capture import captured
 from clips import walk
 from people import offsets, person
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from motiongpt3.motion import rotation
@@ -205,6 +206,32 @@ def test_the_body_follows_and_its_faces_point_outwards(tmp_path: Path) -> None:
         a, b, c = (vertices[triangles[:, i]] for i in range(3))
         volume = np.einsum("fi,fi->f", a, np.cross(b, c)).sum() / 6
         assert volume > 0.0005  # cubic metres: positive only for outward faces
+
+
+def spots(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places all over a surface, one for each quarter of a square centimetre, and its normals."""
+    a, b, c = (vertices[triangles[:, i]] for i in range(3))
+    normal = np.cross(b - a, c - a)
+    area = np.linalg.norm(normal, axis=1)
+    random = np.random.default_rng(0)
+    which = random.choice(len(area), int(area.sum() / 2 / 0.005**2), p=area / area.sum())
+    u = random.random((2, len(which), 1))
+    u = np.where(u.sum(0) > 1, 1 - u, u)
+    places = a[which] + u[0] * (b - a)[which] + u[1] * (c - a)[which]
+    return places, normal[which] / area[which, None]
+
+
+@pytest.mark.parametrize("frame", [None, 20])
+def test_colours_meet_at_an_angle(frame: int | None, tmp_path: Path) -> None:
+    """Surfaces that lie along each other show now one colour and now the other."""
+    walk().write(tmp_path / "a.glb")
+    parts = {k: spots(*v) for k, v in Glb(tmp_path / "a.glb").vertices(frame).items()}
+    cloth, normals = parts.pop("cloth")
+    for colour, (places, own) in parts.items():
+        far, at = cKDTree(cloth).query(places, distance_upper_bound=0.006)
+        near = np.isfinite(far)
+        along = (own[near] * normals[at[near]]).sum(1) > np.cos(np.radians(25))
+        assert near.sum() > 100 and along.mean() < 0.25, colour
 
 
 def test_four_seconds_are_small(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ import motiongpt3
 from motiongpt3 import Motion, MotionGPT
 from motiongpt3.app.cli import main
 from motiongpt3.data.dataset import MotionText, Order
-from motiongpt3.data.prepare import LIMITS, PrepareConfig, prepare, statistics
+from motiongpt3.data.prepare import LIMITS, PrepareConfig, prepare
+from motiongpt3.data.statistics import statistics
 from motiongpt3.data.tasks import Field, Task, format_seconds, render
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.evaluation.reconstruction import global_error, pose_error, round_trip

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from clips import archive, lines, published, unchecked
-from test_training import Killed, killed_at
+from jobs import Killed, killed_at
 from test_words import glove
 from torch import Tensor
 from toys import SILENT

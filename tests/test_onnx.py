@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -63,9 +63,9 @@ def paper() -> tuple[VAEConfig, BimodalConfig]:
 def random_bundle(sizes: tuple[VAEConfig, BimodalConfig], conventions: dict) -> Bundle:
     """No weight is zero, as many are before training."""
     tokenizer = Tokenizer.train([text for text in TEXTS for _ in range(9)], 298)
-    sizes = sizes[0], _with_vocab(sizes[1], tokenizer.text_vocab)
+    config = replace(sizes[1], gpt=replace(sizes[1].gpt, vocab=tokenizer.text_vocab))
     torch.manual_seed(0)
-    vae, network = MotionVAE(sizes[0]), Bimodal(sizes[1])
+    vae, network = MotionVAE(sizes[0]), Bimodal(config)
     for part in (vae, network):
         for p in part.parameters():
             p.data += 0.1 * torch.randn_like(p)
@@ -75,12 +75,6 @@ def random_bundle(sizes: tuple[VAEConfig, BimodalConfig], conventions: dict) -> 
     mean, std = np.zeros(263, np.float32), np.full(263, 0.1, np.float32)
     card = {"name": "tiny", "hip_sign": "corrected", "conventions": conventions}
     return Bundle(vae.eval(), network.eval(), tokenizer, mean, std, card)
-
-
-def _with_vocab(config: BimodalConfig, vocab: int) -> BimodalConfig:
-    fields = {name: getattr(config, name) for name in config.__dataclass_fields__}
-    gpt = GPTConfig(**{**asdict(config.gpt), "vocab": vocab})
-    return BimodalConfig(**{**fields, "gpt": gpt})
 
 
 @lru_cache(maxsize=2)

@@ -4,68 +4,19 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from clips import tiny, trained_once, unchecked
+from pages import Reader, read
 
 from motiongpt3.app import cli
 from motiongpt3.app.checking import PROMPTS, watch
 from motiongpt3.app.run_page import run_page
 from motiongpt3.app.runs import read_run
-from motiongpt3.render import page
-from motiongpt3.render.chart import Line, chart, short, smoothed
 from motiongpt3.training.stage import Watch
 from motiongpt3.training.train import train
-
-VOID = {"meta", "img", "link", "br", "hr", "input"}
-ADDRESSES = {"src", "href", "action", "data", "poster", "srcset", "xlink:href"}
-
-
-class Reader(HTMLParser):
-    """Reads a page as a browser would, and refuses what is not well-formed."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.addresses: list[str] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        names = [name for name, _ in attrs]
-        assert len(set(names)) == len(names) and not [n for n in names if n.startswith("on")]
-        self.addresses += [value or "" for name, value in attrs if name in ADDRESSES]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def read(path: Path) -> Reader:
-    """The page, having made sure that it asks nobody for anything."""
-    html = path.read_text(encoding="utf-8")
-    reader = Reader(html)
-    assert all(address.startswith("data:image/png;base64,") for address in reader.addresses)
-    assert not {"script", "iframe", "link", "object", "embed", "form"} & set(reader.tags)
-    assert "http://" not in html and "https://" not in html and "url(" not in html
-    return reader
 
 
 def about(**changed: Any) -> dict[str, Any]:
@@ -303,49 +254,6 @@ def test_places_that_take_no_page_are_refused(
 def test_a_log_of_numbers_that_are_not_finite_is_shown(tmp_path: Path) -> None:
     records = [*steps(3), {"step": 3, "loss": float("nan"), "lr": float("inf")}]
     assert read_page(write(tmp_path / "run", {"vae": records})).tags.count("svg") == 2
-
-
-def line(y: np.ndarray) -> Line:
-    return Line("", np.arange(len(y), dtype=float), y)
-
-
-def test_a_chart_has_no_more_points_than_can_be_seen() -> None:
-    values = np.random.default_rng(0).lognormal(size=200_000)
-    assert len(chart("loss", [line(values)])) < 12_000
-
-
-def test_a_chart_of_extremes_keeps_them() -> None:
-    values = np.zeros(10_000)
-    values[5000] = 1.0
-    raw = chart("x", [replace(line(values), exact=True)], "from zero")
-    heights = [float(p.split(",")[1]) for p in raw.split('points="')[1].split('"')[0].split()]
-    assert min(heights) == pytest.approx(8) and max(heights) == pytest.approx(186)
-
-
-def test_smoothing_keeps_means_and_lags_nowhere() -> None:
-    assert smoothed(np.full(500, 3.0)) == pytest.approx(np.full(500, 3.0))
-    slope = np.arange(500.0)
-    assert smoothed(slope)[50:-50] == pytest.approx(slope[50:-50])
-    noise = np.random.default_rng(0).normal(size=5000)
-    assert smoothed(noise).std() < 0.15
-
-
-@pytest.mark.parametrize("values", [[5.0], [2.0, 2.0], [0.0, 0.0], [-3.0, 1e9], [1e-9, 1.0]])
-def test_any_numbers_can_be_drawn(values: list[float]) -> None:
-    Reader(chart("x", [line(np.array(values))]))
-
-
-def test_a_chart_without_numbers_is_left_out() -> None:
-    assert chart("x", [line(np.array([np.nan]))]) == ""
-    assert page.grid([chart("x", [])]) == ""
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [(0.25, "0.25"), (1200, "1.2k"), (3e7, "30M"), (1.5e-4, "1.5e-4"), (0, "0"), (-2e-5, "-2e-5")],
-)
-def test_numbers_are_short(value: float, said: str) -> None:
-    assert short(value) == said
 
 
 def test_prompts_are_sentences_a_model_takes() -> None:

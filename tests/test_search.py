@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from clips import walk, wave
-from test_report import read as read_page
+from pages import read as read_page
 
 from motiongpt3 import Motion
 from motiongpt3.app import cli

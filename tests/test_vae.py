@@ -9,7 +9,7 @@ from clips import lines
 from torch import Tensor
 
 from motiongpt3.data.dataset import pad
-from motiongpt3.data.prepare import statistics
+from motiongpt3.data.statistics import statistics
 from motiongpt3.model.noise import seeded
 from motiongpt3.model.spline import SplinePath, spline_basis
 from motiongpt3.model.vae import Gaussian, MotionVAE, VAEConfig

@@ -8,7 +8,6 @@ Figures, by name:
 A set without a val split has neither clips nor captions to hold out: these figures are left out.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from motiongpt3.app.runs import CHECKS, read_lines
 from motiongpt3.data.dataset import spread
 from motiongpt3.errors import InputError
-from motiongpt3.formats.files import atomic_write
+from motiongpt3.training.log import record
 
 if TYPE_CHECKING:
     from motiongpt3.data.dataset import MotionText
@@ -91,7 +89,7 @@ class _Watch:
             figures |= self._perplexities(bundle)
             moves = self._makes_motion(checked)
             pictures = _drawn(checked, lambda: _made(bundle, device)) if moves else []
-        record(checked, figures, pictures)
+        record(checked.folder, checked.step, figures, pictures)
         return figures
 
     def _makes_motion(self, checked: "Checked") -> bool:
@@ -167,16 +165,3 @@ def _drawn(checked: "Checked", shown: Callable[[], Shown]) -> list[str]:
         return []
     write_png(image, checked.folder / name)
     return [name]
-
-
-def record(checked: "Checked", figures: Mapping[str, float], pictures: Sequence[str]) -> None:
-    """Add a line to the stage's checks, in place of lines from this step on.
-
-    A run that goes on from a state repeats steps, so what was seen after it no longer holds.
-    """
-    path = checked.folder / CHECKS
-    lines = [line for _, line in read_lines(path)] if path.is_file() else []
-    lines = [line for line in lines if line["step"] < checked.step]
-    lines.append({"step": checked.step, "figures": dict(figures), "pictures": list(pictures)})
-    with atomic_write(path) as temporary:
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

@@ -18,6 +18,12 @@ def add_data(group: Commands) -> None:
     )
     data.set_defaults(run=lambda options: overview(data))
     inner = data.add_subparsers(metavar="COMMAND", parser_class=Parser)
+    _add_prepare(inner)
+    _add_check(inner)
+
+
+def _add_prepare(inner: Commands) -> None:
+    """`data prepare`."""
     example = "data prepare captures/ --captions captions.csv -o prepared/"
     parser = command(inner, "prepare", learn.prepare, example)
     parser.add_argument(
@@ -51,7 +57,6 @@ def add_data(group: Commands) -> None:
         default=0.2,
         help="share of the motion files that may be unusable (default 0.2)",
     )
-    _add_check(inner)
 
 
 def _add_check(inner: Commands) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from motiongpt3.app import arguments, rendering
-from motiongpt3.app.parser import Commands, command
+from motiongpt3.app.parser import Commands, Parser, command
 from motiongpt3.errors import InputError
 
 STYLES = ("mannequin", "skeleton", "sequence", "sheet")
@@ -34,6 +34,21 @@ def add_render(group: Commands) -> None:
         help="a shaded body; sticks and balls; poses in a row on white paper; many clips, each a "
         "row of poses (default mannequin)",
     )  # fmt: skip
+    _add_camera(parser)
+    parser.add_argument("--size", metavar="WxH", type=_size, help="pixels of a clip: 640x640")
+    parser.add_argument(
+        "--fps", type=arguments.number("--fps", 1, 120),
+        help="pictures per second (default: those of the clip, brought between 20 and 60)",
+    )  # fmt: skip
+    _add_drawn(parser)
+    parser.add_argument(
+        "--poses", type=arguments.number("--poses", 1, 16, int),
+        help="bodies in a row (default 8, on a sheet 6)",
+    )  # fmt: skip
+
+
+def _add_camera(parser: Parser) -> None:
+    """Where the camera stands."""
     parser.add_argument(
         "--camera", choices=CAMERAS, default="follow", help="how it moves (default follow)"
     )
@@ -45,11 +60,10 @@ def add_render(group: Commands) -> None:
         "--elevation", type=arguments.number("--elevation", 1, 60),
         help="degrees the camera looks down (default 11)",
     )  # fmt: skip
-    parser.add_argument("--size", metavar="WxH", type=_size, help="pixels of a clip: 640x640")
-    parser.add_argument(
-        "--fps", type=arguments.number("--fps", 1, 120),
-        help="pictures per second (default: those of the clip, brought between 20 and 60)",
-    )  # fmt: skip
+
+
+def _add_drawn(parser: Parser) -> None:
+    """What is drawn besides the body."""
     parser.add_argument(
         "--caption", metavar="TEXT", action="append",
         help="text at the top, once for each clip (default: the clip's own, or its file's name)",
@@ -60,10 +74,6 @@ def add_render(group: Commands) -> None:
         "--background", choices=BACKGROUNDS,
         help="what is behind (default studio, white for a sequence); "
         "transparent in webp, png, svg and pdf only",
-    )  # fmt: skip
-    parser.add_argument(
-        "--poses", type=arguments.number("--poses", 1, 16, int),
-        help="bodies in a row (default 8, on a sheet 6)",
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from motiongpt3.app import serve
 from motiongpt3.app.arguments import number
-from motiongpt3.app.parser import Commands, add_backend, add_model, command
+from motiongpt3.app.parser import Commands, Parser, add_backend, add_model, command
 
 _MOST_HOURS, _MOST_GIB = 24 * 365, 1024.0
 
@@ -26,6 +26,18 @@ def add_serve(group: Commands) -> None:
     parser.add_argument(
         "--index", metavar="DIR", type=Path, help="a library to search: what `embed` wrote"
     )
+    _add_store(parser)
+    parser.add_argument(
+        "--queue",
+        type=number("--queue", 1, 10_000, int),
+        default=64,
+        help="requests that may wait for the model (default 64)",
+    )
+    _add_access(parser)
+
+
+def _add_store(parser: Parser) -> None:
+    """Where motions are kept, how long and how many."""
     parser.add_argument(
         "--store",
         metavar="DIR",
@@ -44,12 +56,10 @@ def add_serve(group: Commands) -> None:
         default=1.0,
         help="how much is kept in all (default 1)",
     )
-    parser.add_argument(
-        "--queue",
-        type=number("--queue", 1, 10_000, int),
-        default=64,
-        help="requests that may wait for the model (default 64)",
-    )
+
+
+def _add_access(parser: Parser) -> None:
+    """Who may ask."""
     parser.add_argument(
         "--keys",
         metavar="FILE",

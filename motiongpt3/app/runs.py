@@ -9,15 +9,15 @@ RUN/model/              the finished model
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.training.log import CHECKS, LOG, corrupt, read_lines
 
-ABOUT, LOG, CHECKS = "run.json", "log.jsonl", "checks.jsonl"
-_MOST_STEPS = 2**53
+ABOUT = "run.json"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 RATES = ("lr", "steps_per_s", "samples_per_s", "gradient", "skipped")
@@ -124,26 +124,6 @@ def read_run(folder: Path) -> RunLog:
     return run
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and content of every line of a log; a last line that is torn is left out.
-
-    Raises:
-        CorruptError: for any other line that is not an object with a step.
-    """
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                content = json.loads(line)
-            except ValueError as error:
-                if not line.endswith(b"\n"):
-                    return
-                raise _corrupt(path, number, "not JSON", str(error)) from error
-            step = content.get("step") if isinstance(content, dict) else None
-            if not isinstance(step, int) or not 0 <= step < _MOST_STEPS:
-                raise _corrupt(path, number, "not an object with a step", "is it a log?")
-            yield number, content
-
-
 def _about(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """A run's record, and the steps of each of its stages."""
     try:
@@ -161,7 +141,7 @@ def _about(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
 def _stage(folder: Path, planned: int) -> StageLog:
     curves: dict[str, Curve] = {}
     last = -1
-    for number, record in read_lines(folder / LOG) if (folder / LOG).is_file() else ():
+    for number, record in read_lines(folder / LOG):
         step = record.pop("step")
         if step <= last:  # the run went on from a state before these: they no longer hold
             for curve in curves.values():
@@ -169,7 +149,7 @@ def _stage(folder: Path, planned: int) -> StageLog:
         last = step
         for name, value in record.items():
             if not isinstance(value, (int, float)):
-                raise _corrupt(folder / LOG, number, f"'{name}' is not a number", "edited?")
+                raise corrupt(folder / LOG, number, f"'{name}' is not a number", "edited?")
             curves.setdefault(name, Curve()).add(step, float(value))
     curves = {name: curve for name, curve in curves.items() if curve.steps}
     return StageLog(folder.name, planned, last + 1, curves, tuple(_seen(folder)))
@@ -178,15 +158,15 @@ def _stage(folder: Path, planned: int) -> StageLog:
 def _seen(folder: Path) -> Sequence[Seen]:
     path = folder / CHECKS
     seen = []
-    for number, line in read_lines(path) if path.is_file() else ():
+    for number, line in read_lines(path):
         try:
             figures = {str(name): float(value) for name, value in line["figures"].items()}
             names = [str(name) for name in line["pictures"]]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _corrupt(path, number, "not a check", repr(error)) from error
+            raise corrupt(path, number, "not a check", repr(error)) from error
         for name in names:
             if Path(name).name != name:  # a page holds what the run drew, and no other file
-                raise _corrupt(path, number, f"'{name}' is not a file of the stage", "edited?")
+                raise corrupt(path, number, f"'{name}' is not a file of the stage", "edited?")
         pictures = [folder / name for name in names if _is_png(folder / name)]
         seen.append(Seen(line["step"], figures, tuple(pictures)))
     return seen
@@ -197,7 +177,3 @@ def _is_png(path: Path) -> bool:
         return False
     with open(path, "rb") as file:
         return file.read(len(_PNG)) == _PNG
-
-
-def _corrupt(path: Path, line: int, what: str, hint: str) -> CorruptError:
-    return CorruptError(what, where=f"{path}:{line}", hint=hint)

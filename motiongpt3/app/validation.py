@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motiongpt3.app.checking import record
 from motiongpt3.evaluation.figure import Missing
+from motiongpt3.training.log import record
 
 if TYPE_CHECKING:
     from motiongpt3.model.evaluator import Evaluator
@@ -40,7 +40,7 @@ class Validation:
         if not self.recipe.stages or checked.stage != self.recipe.stages[-1].name:
             return {}
         figures = {**self._losses(checked), **self._made(checked)}
-        record(checked, figures, ())
+        record(checked.folder, checked.step, figures)
         return figures
 
     def _losses(self, checked: "Checked") -> dict[str, float]:

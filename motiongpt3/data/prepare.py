@@ -21,12 +21,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from motiongpt3.data.account import Account
 from motiongpt3.data.own import OwnFolder
 from motiongpt3.data.sources import SPLITS, Clip, published_statistics, read_clips
+from motiongpt3.data.statistics import Statistics, statistics
 from motiongpt3.errors import InputError
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.formats.lines import json_lines
-from motiongpt3.motion.features import HipSign, joints_to_features, layout_of
+from motiongpt3.motion.features import HipSign, joints_to_features
 from motiongpt3.motion.motion import Motion
 from motiongpt3.motion.skeleton import HUMANML3D, KIT, SKELETONS, Skeleton, skeleton_of
 
@@ -35,8 +37,6 @@ LIMITS = {HUMANML3D.name: (20, 196), KIT.name: (24, 196)}
 """Fewest frames of a clip and most of a part, by skeleton, as MotionGPT3 and KIT-ML's loaders have
 them. The evaluation protocol of others takes HumanML3D from 40 frames on."""
 
-Statistics = tuple[Float[np.ndarray, "F"], Float[np.ndarray, "F"]]
-"""Mean and std of every feature."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -59,6 +59,12 @@ class PrepareConfig:
         """Fewest and most frames for clips of a skeleton."""
         least, most = LIMITS[skeleton.name]
         return self.min_frames or least, self.max_frames or most
+
+    def settled(self, skeleton: Skeleton, published: bool) -> "PrepareConfig":
+        """With nothing left open; published features carry the released hip sign."""
+        least, most = self.limits(skeleton)
+        sign: HipSign = "released" if published else self.hip_sign
+        return replace(self, min_frames=least, max_frames=most, hip_sign=sign)
 
 
 @dataclass(frozen=True)
@@ -98,15 +104,9 @@ def prepare(
     """
     config = config or PrepareConfig()
     clips = _gather(sources, config, progress)
-    own = [source.account for source in sources if isinstance(source, OwnFolder)]
-    for account in own:
-        clips.rejected += account.check(config.max_reject)
     records, features = clips.records, np.concatenate(clips.rows)
     skeleton = skeleton_of(features.shape[1])
-    least, most = config.limits(skeleton)
-    config = replace(config, min_frames=least, max_frames=most)
-    if _all_published(clips.published, sources):
-        config = replace(config, hip_sign="released")
+    config = config.settled(skeleton, _all_published(clips.published, sources))
     stats, origin = _statistics(sources, records, features)
     corpus = [text for source in sources for text in _corpus(source)]
     manifest = {
@@ -118,10 +118,9 @@ def prepare(
         "frames": len(features),
         "corpus": len(corpus),
         "rejected": dict(clips.rejected),
-        **({"own": [account.told() for account in own]} if own else {}),
+        **({"own": [account.told() for account in clips.own]} if clips.own else {}),
     }
-    left_out = [asdict(left) for account in own for left in account.left_out]
-    return _write(out, (records, features, corpus, left_out), stats, manifest)
+    return _write(out, (records, features, corpus, clips.left_out), stats, manifest)
 
 
 @dataclass(eq=False)
@@ -133,12 +132,20 @@ class _Gathered:
     rejected: Counter[str] = field(default_factory=Counter)
     published: set[bool] = field(default_factory=set)
     """Whether features are the sources' own, for all clips met."""
+    own: list[Account] = field(default_factory=list)
+    """What became of the files of a user's own folders."""
+
+    @property
+    def left_out(self) -> list[dict[str, Any]]:
+        """Files that were not used, with the reason."""
+        return [asdict(left) for account in self.own for left in account.left_out]
 
 
 def _gather(
     sources: Sequence[Path | OwnFolder], config: PrepareConfig, progress: Progress
 ) -> _Gathered:
-    found, first = _Gathered(), 0
+    own = [source.account for source in sources if isinstance(source, OwnFolder)]
+    found, first = _Gathered(own=own), 0
     for source in sources:
         for clip in _clips(source, config, progress):
             found.published.add(clip.features is not None)
@@ -155,8 +162,10 @@ def _gather(
             if isinstance(source, Path):
                 progress(source.name, len(found.records), 0)
     if not found.records:
-        why = [s.account.first_reasons for s in sources if isinstance(s, OwnFolder)]
-        raise InputError("no usable clips", where=_names(sources), hint="; ".join(why))
+        why = "; ".join(account.first_reasons for account in own)
+        raise InputError("no usable clips", where=_names(sources), hint=why)
+    for account in own:
+        found.rejected += account.check(config.max_reject)
     return found
 
 
@@ -171,7 +180,7 @@ def _names(sources: Sequence[Path | OwnFolder]) -> str:
 
 
 def _all_published(published: set[bool], sources: Sequence[Path | OwnFolder]) -> bool:
-    """Whether the features are the sources' own, which carry the released hip sign."""
+    """Whether the features are the sources' own."""
     if len(published) > 1:
         raise InputError(
             "some sources publish features and some do not",
@@ -287,14 +296,3 @@ def _train(records: list[Record]) -> list[Record]:
     if not train:
         raise InputError("no clip is in the train split", where="prepare")
     return train
-
-
-def statistics(features: Float[np.ndarray, "N F"]) -> Statistics:
-    """Mean, and std averaged inside each kind of feature (HumanML3D's `cal_mean_variance`)."""
-    layout = layout_of(features.shape[1])
-    mean, std = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
-    kinds = ("yaw_velocity", "root_velocity", "root_height", "positions")
-    for kind in (*kinds, "rotations", "velocities", "contacts"):
-        block = getattr(layout, kind)
-        std[block] = max(std[block].mean(), 1e-4)
-    return mean.astype(np.float32), std.astype(np.float32)

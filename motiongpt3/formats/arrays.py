@@ -144,6 +144,7 @@ def _check_finite(array: np.ndarray, where: str, skeleton: Skeleton | None = Non
         "a value is not a finite number",
         where=f"{where}: frame {fault[0]}, {place}",
         hint="repair the clip or cut that part out",
+        fault="not-finite",
     )
 
 

@@ -23,6 +23,8 @@ _BAND = 0.055
 """Metres on either side of a knee or elbow over which the skin passes from bone to bone."""
 _HIPS, _SHOULDERS = 0.075, 0.2
 """Half the usual distance between the joints of hips and of shoulders, metres."""
+_FLESH = 0.081
+"""From the joint of a hip to the side of the trunk, metres."""
 _SOLE_ROUND = 0.25
 """How much of a foot's outline below its middle is round; the rest is level with the sole."""
 
@@ -102,7 +104,8 @@ class Figure:
         rows = outline(_outlines()["trunk"], 16)
         at = rows[:, 0].copy()
         rows[:, 1:] *= self.size
-        lower = np.clip(abs(hip[0]) / (_HIPS * self.size), 0.8, 1.15)
+        # Thighs are as thick on narrow hips: the trunk must hold them all the same.
+        lower = np.clip((abs(hip[0]) / self.size + _FLESH) / (_HIPS + _FLESH), 0.8, 1.15)
         upper = np.clip(abs(shoulder[0]) / (_SHOULDERS * self.size), 0.7, 1.1)
         rows[:, 1] *= np.interp(at, [1, 3, 5, 6], [lower, upper, upper, 1])
         rows[:, 0] = np.interp(at, np.arange(len(marks)), marks)
@@ -132,7 +135,7 @@ class Figure:
         joint = self.skeleton.parents[self.skeleton.index(f"{side}_shoulder")]
         inner = 0.3 * shoulder + 0.7 * neck * [0, 1, 1] - 0.045 * self.size * _Y
         length = float(np.linalg.norm(shoulder - inner))
-        wide = np.array([[0, 0.058, 0.060, 0], [length / self.size, 0.052, 0.052, 0]]) * self.size
+        wide = np.array([[0, 0.058, 0.060, 0], [length / self.size, 0.042, 0.042, 0]]) * self.size
         along = normalize(shoulder - inner)
         across = normalize(np.cross(_Z, along))
         rows = rounded(outline(wide, 3), (1, 1))

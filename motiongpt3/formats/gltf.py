@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.errors import InputError
+from motiongpt3.errors import Fault, InputError
 from motiongpt3.formats.files import MAX_BYTES, describe, read_bytes
 
 MAX_MARKS = 1_000_000
@@ -62,9 +62,11 @@ class Gltf:
         self._buffers: dict[int, bytes] = {}
         self._arrays: dict[tuple[int, str], np.ndarray] = {}
 
-    def error(self, message: str, at: str = "", hint: str = "") -> InputError:
+    def error(
+        self, message: str, at: str = "", hint: str = "", fault: Fault | None = None
+    ) -> InputError:
         where = f"{self.path}: {at}" if at else str(self.path)
-        return InputError(message, where=where, hint=hint or "the file is damaged")
+        return InputError(message, where=where, hint=hint or "the file is damaged", fault=fault)
 
     def items(self, kind: str) -> list[dict[str, Any]]:
         """The objects of a list at the top of the JSON, such as "nodes"."""
@@ -111,7 +113,7 @@ class Gltf:
         values = np.ascontiguousarray(rows).view(np.dtype(dtype).newbyteorder("<"))
         values = values.reshape(count, width).astype(np.float64)
         if not (np.abs(values) < 1e9).all():
-            raise self.error("a value is not a usable number", at)
+            raise self.error("a value is not a usable number", at, fault="not-finite")
         return np.maximum(values / full, -1.0) if full > 1 else values
 
     def _view(self, index: Any, size: int) -> tuple[bytes, int]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from motiongpt3.errors import InputError
+from motiongpt3.errors import Fault, InputError
 
 MAX_LINE = 64 * 1024
 """Longest line that is read, bytes."""
@@ -35,9 +35,11 @@ class Lines:
                 return text
         return ""
 
-    def error(self, message: str, hint: str = "", line: int | None = None) -> InputError:
+    def error(
+        self, message: str, hint: str = "", line: int | None = None, fault: Fault | None = None
+    ) -> InputError:
         where = f"{self.path}:{line or max(self.at, 1)}"
-        return InputError(message, where=where, hint=hint)
+        return InputError(message, where=where, hint=hint, fault=fault)
 
     def number(self, word: str) -> float:
         """A finite, usable number.
@@ -51,7 +53,7 @@ class Lines:
         except ValueError as error:
             raise self.error(f"{word[:40]!r} is not a number", hint) from error
         if not abs(value) <= MAX_VALUE:
-            raise self.error(f"{word[:40]!r} is not a usable number")
+            raise self.error(f"{word[:40]!r} is not a usable number", fault="not-finite")
         return value
 
 

@@ -78,6 +78,7 @@ def unit_of(joints: Joints, path: str) -> str:
             f"the figure is {height:.3g} units tall, which is no person's size in any usual unit",
             where=path,
             hint="scale it to metres or centimetres",
+            fault="unit",
         )
     return unit
 
@@ -99,4 +100,5 @@ def check_sides(joints: Joints, path: str) -> None:
             "left and right are swapped: the toes point backwards",
             where=path,
             hint="mirror the file or rename its joints",
+            fault="swapped-sides",
         )

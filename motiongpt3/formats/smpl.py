@@ -139,6 +139,7 @@ def _checked(
             "a value is not a usable number",
             where=f"{path}: {key}, row {frame}",
             hint="repair the clip or cut that part out",
+            fault="not-finite",
         )
     return values
 

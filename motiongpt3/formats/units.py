@@ -56,7 +56,10 @@ def check_size(joints: Float[np.ndarray, "T J 3"], skeleton: Skeleton, where: st
         told = f"; the joints look like {likely[0]}" if likely else ""
         unit = "metres" if skeleton.metres == 1 else f"units of {1000 * skeleton.metres:.3g} mm"
         raise InputError(
-            f"the person is {tall:.3g} m tall", where=where, hint=f"{unit} are expected{told}"
+            f"the person is {tall:.3g} m tall",
+            where=where,
+            hint=f"{unit} are expected{told}",
+            fault="unit",
         )
     if farthest > _LIMIT:
         raise _too_far(farthest, where)

@@ -53,12 +53,7 @@ def load(
         ResourceError: for a precision that this CPU has no instructions for.
     """
     _check_device(device)
-    if backend not in ("torch", *get_args(Backend)):
-        known = ", ".join(("torch", *get_args(Backend)))
-        raise InputError(f"no backend '{backend}'", where="backend", hint=f"one of {known}")
-    if precision != "fp32" and (device != "cpu" or backend != "torch"):
-        given = f"{precision} on {device} by {backend}"
-        raise InputError(given, where="precision", hint="fp32, or PyTorch on the CPU")
+    _check_backend(backend, device, precision)
     if path is None and not SHIPPED.is_dir():
         raise InputError(
             "this version ships without a trained model",
@@ -67,10 +62,7 @@ def load(
         )
     place = SHIPPED if path is None else path
     if backend == "torch":
-        bundle = read_bundle(place, compat)
-        return MotionGPT(bundle, device, precision if device == "cpu" else None)
-    if device != "cpu":
-        raise InputError(f"backend '{backend}' on {device}", where="device", hint="use cpu")
+        return MotionGPT(read_bundle(place, compat), device, precision if device == "cpu" else None)
     return MotionGPT(load_exported(_exported(place, compat), backend))
 
 
@@ -168,3 +160,16 @@ def _check_device(device: str) -> None:
     if not available.get(kind, False):
         usable = ", ".join(name for name, there in available.items() if there)
         raise InputError(f"device '{device}' is not here", where="device", hint=f"use {usable}")
+
+
+def _check_backend(backend: str, device: str, precision: Precision) -> None:
+    """Graphs, and less than fp32, run on the CPU alone."""
+    known = ("torch", *get_args(Backend))
+    if backend not in known:
+        hint = f"one of {', '.join(known)}"
+        raise InputError(f"no backend '{backend}'", where="backend", hint=hint)
+    if precision != "fp32" and (device != "cpu" or backend != "torch"):
+        given = f"{precision} on {device} by {backend}"
+        raise InputError(given, where="precision", hint="fp32, or PyTorch on the CPU")
+    if backend != "torch" and device != "cpu":
+        raise InputError(f"backend '{backend}' on {device}", where="device", hint="use cpu")

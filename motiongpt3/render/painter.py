@@ -1,6 +1,7 @@
 """Painting limbs pixel by pixel: depth, soft light and shade, left and right in two colours."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -25,6 +26,9 @@ _EDGE, _MELT = 0.005, (0.036, 0.02, 0.004, 0.004, 0.004, 0.004)
 body, and of each one."""
 _CREASE, _REACH, _DEEP = 0.36, 0.06, 0.08
 """How dark a place behind a nearer one gets; metres around it, and behind, that count."""
+
+
+_Number: TypeAlias = float | np.floating
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,43 +154,19 @@ def _surface(
     y = (np.arange(height, dtype=np.float32) - (v - 0.5))[:, None]
     along = x * ex + y * ey
     across = x * ey - y * ex
-    # Surface normals of a taper lean forward: a pixel's ball sits a little behind its foot point.
-    slope = -dr / length
-    share = np.abs(across)
-    share *= -slope / np.sqrt(1 - slope * slope)
-    share += along
-    share *= 1 / length
     flank = across * across
-    _limit(share)
-    radius = share * dr
-    radius += r
-    alpha = along - share * length
-    alpha *= alpha
-    alpha += flank
-    np.subtract(radius + 0.5, np.sqrt(alpha, out=alpha), out=alpha)
-    _limit(alpha)
-    # The ball that is seen is not the one behind it where a limb leads into the picture or tapers.
+    alpha, radius = _cover((along, across, flank), length, r, dr)
     metres = np.sqrt(dz * dz + (span * thick / r) ** 2) + 1e-6
     lean, narrow = dz / metres, max(-0.9, min(0.9, -grow / metres))
-    side = radius * radius
-    side *= 1 - narrow * narrow
-    side -= flank
-    side = np.sqrt(np.maximum(side, 0, out=side), out=side)
-    side *= -lean / length
-    radius *= -narrow * np.sqrt(1 - lean * lean) / length
-    share = along / length
-    share += side
-    share += radius
-    _limit(share)
+    share = _seen(along, flank, radius, length, (lean, narrow))
     along -= share * length
     radius = share * dr
     radius += r
     inverse = np.reciprocal(radius)
-    square = along * along
-    square += flank
-    square *= inverse
-    square *= inverse
-    towards = np.sqrt(np.maximum(1 - square, 0))
+    flank += along * along
+    flank *= inverse
+    flank *= inverse
+    towards = np.sqrt(np.maximum(1 - flank, 0))
     lx, ly, lz = LIGHT_FROM
     along *= lx * ex - ly * ey
     across *= lx * ey + ly * ex
@@ -201,6 +181,62 @@ def _surface(
     share *= towards
     near -= share
     return alpha, tone, shine, near
+
+
+def _cover(
+    place: tuple[np.ndarray, np.ndarray, np.ndarray], length: _Number, r: _Number, dr: _Number
+) -> tuple[np.ndarray, np.ndarray]:
+    """How much of each pixel a taper covers, and the radius of the ball that is nearest to it.
+
+    Args:
+        place: along the taper, across it, and the square of that; pixels.
+        r, dr: radius at the start, and how much larger it is at the end; pixels.
+    """
+    along, across, flank = place
+    # Surface normals of a taper lean forward: a pixel's ball sits a little behind its foot point.
+    slope = -dr / length
+    share = np.abs(across)
+    share *= -slope / np.sqrt(1 - slope * slope)
+    share += along
+    share *= 1 / length
+    _limit(share)
+    radius = share * dr
+    radius += r
+    alpha = along - share * length
+    alpha *= alpha
+    alpha += flank
+    np.subtract(radius + 0.5, np.sqrt(alpha, out=alpha), out=alpha)
+    _limit(alpha)
+    return alpha, radius
+
+
+def _seen(
+    along: np.ndarray,
+    flank: np.ndarray,
+    radius: np.ndarray,
+    length: _Number,
+    lean: tuple[_Number, _Number],
+) -> np.ndarray:
+    """Where on its way from start (0) to end (1) a taper's ball is that each pixel shows.
+
+    It is not the one behind the pixel where a limb leads into the picture or tapers.
+
+    Args:
+        radius: of the ball behind each pixel; it is written over.
+        lean: sines of the angles by which the limb leads into the picture, and narrows.
+    """
+    into, narrow = lean
+    side = radius * radius
+    side *= 1 - narrow * narrow
+    side -= flank
+    side = np.sqrt(np.maximum(side, 0, out=side), out=side)
+    side *= -into / length
+    radius *= -narrow * np.sqrt(1 - into * into) / length
+    share = along / length
+    share += side
+    share += radius
+    _limit(share)
+    return share
 
 
 def _lit(aside: np.ndarray, towards: np.ndarray, lz: np.float32) -> tuple[np.ndarray, np.ndarray]:

@@ -35,6 +35,7 @@ from motiongpt3.model.words import Vocabulary
 from motiongpt3.motion.mirror import mirror_words
 from motiongpt3.training.engine import Engine, processes
 from motiongpt3.training.folder import begin, describe, held
+from motiongpt3.training.log import record
 from motiongpt3.training.loop import fit
 from motiongpt3.training.matching import Augmentation, Contrast, Margin, MatchJob
 from motiongpt3.training.stage import Precision, Schedule, Stage, Upkeep, Watch
@@ -193,7 +194,7 @@ class _Best:
         A run that goes on from a state repeats checks, with the same outcome.
         """
         figures = dict(self.judge(self.evaluator))
-        self._write_down(step, figures)
+        record(self.folder, step, figures)
         if self.path.is_file() and self._kept()[1] >= figures["score"]:
             return
         noted = {"step": str(step), "figures": json.dumps(figures)}
@@ -222,14 +223,6 @@ class _Best:
             raise CorruptError(
                 f"cannot be read: {error}", where=str(self.path), hint="train again in a new folder"
             ) from error
-
-    def _write_down(self, step: int, figures: Mapping[str, float]) -> None:
-        path = self.folder / "checks.jsonl"
-        lines = path.read_text().splitlines() if path.is_file() else []
-        seen = [line for line in lines if json.loads(line)["step"] < step]
-        seen.append(json.dumps({"step": step, "figures": dict(figures), "pictures": []}))
-        with atomic_write(path) as part:
-            part.write_text("\n".join(seen) + "\n")
 
 
 def _card(recipe: EvaluatorRecipe, data: MotionText) -> dict[str, object]:

@@ -10,15 +10,16 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from motiongpt3.errors import InputError, NonFiniteError, StoppedError
+from motiongpt3.formats.lines import json_lines
 from motiongpt3.training.engine import Engine, Losses
 from motiongpt3.training.feed import batches
 from motiongpt3.training.job import Job
+from motiongpt3.training.log import LOG, read_lines
 from motiongpt3.training.memory import Memory
 from motiongpt3.training.stage import Stage, Watch, products, use_bf16
 from motiongpt3.training.stopping import SIGNALS
@@ -162,9 +163,9 @@ class Fit:
         if not self.engine.first:
             yield lambda record: None
             return
-        path = self.stage.folder / "log.jsonl"
-        kept = [line for line in _lines(path) if line["step"] < first]
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        path = self.stage.folder / LOG
+        kept = [line for _, line in read_lines(path) if line["step"] < first]
+        path.write_text(json_lines(kept), encoding="utf-8")
         with open(path, "a", encoding="utf-8", buffering=1) as file:
             yield lambda record: print(json.dumps(record), file=file)
 
@@ -173,21 +174,13 @@ def _nothing(_: str) -> None:
     """What all processes but the first say."""
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a log; a kill may have torn the last one."""
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.endswith("}"):
-                yield json.loads(line)
-
-
 def fit(job: Job, stage: Stage, watch: Watch, engine: Engine | None = None) -> None:
     """Run a stage from its last state, or from the start; the averaged weights are left in the
     module.
 
     Raises:
         InputError: when the last state is of a model of other sizes.
-        CorruptError: when no state of the stage is whole.
+        CorruptError: when no state of the stage is whole, or its log is damaged.
         NonFiniteError: when a loss or gradient is not finite; weights stay those before the step.
         ResourceError: when a state cannot be written, or a data worker dies.
         StoppedError: when a signal came; the state is saved.

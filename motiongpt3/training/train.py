@@ -98,28 +98,31 @@ def train(
         InputError: when the run folder is in use, or was begun with other values.
         NonFiniteError, ResourceError, StoppedError, CorruptError: see `fit`.
     """
-    with ExitStack() as stack:
-        stack.enter_context(watch.stopping)
+    with watch.stopping, ExitStack() as stack:
         engine = stack.enter_context(processes(upkeep.spread))
         text = MotionText(data, "train")
         recipe = replace(recipe, precision=_settled(recipe, out, engine))
-        origin = start.origin if start else {}
-        described = {**describe(recipe, _names(recipe), text.manifest, engine), **origin}
+        described = describe(recipe, _names(recipe), text.manifest, engine)
+        described |= start.origin if start else {}
 
         def begin() -> None:
             stack.enter_context(held(out))
             begin_run(out, recipe, described, upkeep.resume, upkeep.allow, watch.warn)
 
-        if recipe.replay.motions and (start is None or start.codec_only):
-            hint = "it needs a model to go on from: --from shipped"
-            raise InputError("keeps what a model can do", where=recipe.name, hint=hint)
+        _check_replay(recipe, start)
         engine.first_does(begin)
         if upkeep.resume and not upkeep.allow and (out / "model" / "manifest.json").is_file():
             return out / "model"  # of these very values: `begin` has compared them
         if recipe.replay.motions and start:
             text = _replayed(recipe, start, (data, out / "set"), engine, watch)
-        run = Run(recipe, text, out, watch, upkeep, engine)
-        return _trained(run, start)
+        return _trained(Run(recipe, text, out, watch, upkeep, engine), start)
+
+
+def _check_replay(recipe: Recipe, start: Start | None) -> None:
+    """Motions of a model's own making need a model."""
+    if recipe.replay.motions and (start is None or start.codec_only):
+        hint = "it needs a model to go on from: --from shipped"
+        raise InputError("keeps what a model can do", where=recipe.name, hint=hint)
 
 
 def _replayed(

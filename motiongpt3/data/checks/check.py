@@ -18,13 +18,6 @@ from motiongpt3.motion.skeleton import HUMANML3D
 
 _PART_SLACK = 0.1
 """Seconds by which a caption's part may reach beyond the end of the clip."""
-_REFUSED: tuple[tuple[str, Kind], ...] = (
-    ("swapped", "swapped-sides"),
-    (" tall", "unit"),
-    ("not a finite", "not-finite"),
-    ("not a usable number", "not-finite"),
-)
-"""Words of a reader that refuses a file, and what that is called here."""
 _LEAST = 10
 """Frames of a part that is compared with its caption."""
 _PICTURED = 60
@@ -184,7 +177,7 @@ class _Check:
 
 def _refused(sample: Sample) -> Finding:
     """A file that its reader refuses."""
-    kind: Kind = next((kind for words, kind in _REFUSED if words in sample.problem), "unreadable")
+    kind: Kind = sample.fault or "unreadable"
     return Finding(sample.id, kind, "error", sample.problem, "repair it, or leave it out")
 
 

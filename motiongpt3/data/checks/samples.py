@@ -17,7 +17,7 @@ from motiongpt3.data.captions import Said, read_text
 from motiongpt3.data.dataset import MotionText, read_manifest
 from motiongpt3.data.own import Entry, OwnFolder
 from motiongpt3.data.sources import SPLITS, is_published
-from motiongpt3.errors import InputError
+from motiongpt3.errors import Fault, InputError
 from motiongpt3.formats import npy
 from motiongpt3.formats.files import read_bytes
 from motiongpt3.motion.features import features_to_joints
@@ -31,7 +31,8 @@ class Sample:
 
     Attributes:
         joints: (T, J, 3) in whatever unit and axes; None where the file cannot be read.
-        problem: why it cannot be read.
+        problem: why it cannot be read, in words.
+        fault: the same, where the reader can tell.
         groups: what must not be in two splits: the subject, the recording.
         alone: it is a caption without a motion.
     """
@@ -45,6 +46,7 @@ class Sample:
     groups: tuple[str, ...] = ()
     label: str = ""
     alone: bool = False
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,8 @@ def _of_files(folder: OwnFolder) -> Iterator[Sample]:
                 raise InputError(entry.problem)
             joints, fps = _read(entry)
         except InputError as error:
-            problem = str(error).replace(str(entry.path), entry.name)
-            yield Sample(entry.name, 0.0, entry.said, problem=problem, **told)
+            told |= {"problem": str(error).replace(str(entry.path), entry.name)}
+            yield Sample(entry.name, 0.0, entry.said, fault=error.fault, **told)
             continue
         yield Sample(entry.name, fps, entry.said, joints, **told)
     for said in own.missing:
@@ -192,6 +194,7 @@ def _of_published(folder: Path) -> Iterator[Sample]:
             skeleton = skeleton_of(features.shape[-1], str(path))
             joints = features_to_joints(features.astype(np.float64)).astype(np.float32)
         except InputError as error:
-            yield Sample(name, 0.0, (), problem=str(error), split=split, groups=groups)
+            told: dict[str, Any] = {"problem": str(error), "fault": error.fault}
+            yield Sample(name, 0.0, (), split=split, groups=groups, **told)
             continue
         yield Sample(name, skeleton.fps, said, joints, "", split, groups)
