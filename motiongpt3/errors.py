@@ -16,7 +16,12 @@ class MotionGPTError(Exception):
         super().__init__(message)
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.message}" if self.where else self.message
+        return self.told()
+
+    def told(self, known: str = "") -> str:
+        """What is wrong, where and what to do, to those who know which file it is about."""
+        where = self.where.removeprefix(known).lstrip(": ") if known else self.where
+        text = f"{where}: {self.message}" if where else self.message
         return f"{text} ({self.hint})" if self.hint else text
 
 

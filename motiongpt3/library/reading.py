@@ -54,7 +54,7 @@ def _read(one: Input) -> Motion | str:
     try:
         return Motion.read(one.place)
     except InputError as error:
-        return str(error).replace(one.place, one.name)
+        return error.told(one.place)
 
 
 def _clip(one: Input, motion: Motion, windows: Windows | str) -> ReadClip:

@@ -100,7 +100,7 @@ def _of_files(folder: OwnFolder) -> Iterator[Sample]:
                 raise InputError(entry.problem)
             joints, fps = _read(entry)
         except InputError as error:
-            told |= {"problem": str(error).replace(str(entry.path), entry.name)}
+            told |= {"problem": error.told(str(entry.path))}
             yield Sample(entry.name, 0.0, entry.said, fault=error.fault, **told)
             continue
         yield Sample(entry.name, fps, entry.said, joints, **told)
