@@ -64,7 +64,8 @@ def test_fifty_prompts_are_text_and_nothing_else(server: Real) -> None:
         assert answer.status_code in (200, 422), (prompt, answer.text)
         if answer.status_code == 200:
             (motion,) = answer.json()["motions"]
-            assert motion["frames"] == 20 and motion["text"] == prompt
+            spoken = " ".join(prompt.split())  # line breaks are spaces to the model
+            assert motion["frames"] == 20 and motion["text"] == spoken
             made += 1
         else:  # control characters and halves of characters are no text
             assert not prompt.isprintable() and answer.json()["error"]["message"]
