@@ -29,6 +29,7 @@ import common
 import httpx
 import numpy as np
 
+from motiongpt3.errors import ResourceError
 from motiongpt3.server.line import TOGETHER
 
 QUEUE = 16
@@ -122,7 +123,10 @@ def load(url: str, clients: int, requests: int) -> tuple[float, list[float]]:
         with httpx.Client(base_url=url, timeout=60) as http:
             for seed in range(number, requests, clients):
                 began = time.perf_counter()
-                asked(http, seed).raise_for_status()
+                answer = asked(http, seed)
+                if not answer.is_success:
+                    hint = "is the machine busy with something else?"
+                    raise ResourceError(f"status {answer.status_code}", where=url, hint=hint)
                 waits.append(time.perf_counter() - began)
         return waits
 
