@@ -57,7 +57,10 @@ def test_whatever_listens_there_is_told_as_one_error(answer: str, url: str) -> N
 
 
 def test_what_can_be_no_address_or_key_is_told() -> None:
-    for given in ({"url": "http://localhost:port"}, {"url": "http://localhost", "key": "schlüssel ✓"}):
+    for given in (
+        {"url": "http://localhost:port"},
+        {"url": "http://localhost", "key": "schlüssel ✓"},
+    ):
         with pytest.raises(InputError, match="no address, or no key"):
             Client(**given)
     with Client("nowhere") as client, pytest.raises(ResourceError, match="is the server there"):

@@ -1,4 +1,4 @@
-"""What docs/deploy.md gives to those who run a server: container, unit and the Ray Serve deployment."""
+"""What docs/deploy.md gives to those who run a server: container, unit, Ray Serve deployment."""
 
 import json
 import os
