@@ -23,7 +23,8 @@ test: $(VENV)/installed-dev
 
 soak: $(VENV)/installed-dev
 	MOTIONGPT3_SOAK=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/test_survival.py tests/test_distributed.py \
-		tests/test_library.py tests/test_mutants.py tests/test_api_schema.py
+		tests/test_library.py tests/test_mutants.py tests/test_api_schema.py tests/test_server_faults.py \
+		tests/test_server_attacks.py tests/test_deploy.py
 
 check: $(VENV)/installed-dev
 	$(PY) -m ruff format --check .

@@ -26,4 +26,10 @@ await build({
   legalComments: "eof", // three.js is MIT: its notice stays with it
   charset: "utf8",
 });
+await build({
+  ...shared,
+  entryPoints: ["src/early.js"],
+  outfile: resolve(out, "early.js"),
+  format: "iife",
+});
 await build({ ...shared, entryPoints: ["page/studio.css"], outfile: resolve(out, "studio.css") });

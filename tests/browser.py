@@ -53,10 +53,14 @@ class Tab:
         self.open()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: object, *_: object) -> None:
         self.context.close()
+        if failed:
+            return
         strangers = [one for one in self.asked if not one.startswith((self.url, "blob:", "data:"))]
         assert strangers == [], "the page asked others"
+        # The browser's own word on what the server refused is no fault of the page.
+        assert [one for one in self.errors if "responded with a status of 4" not in one] == []
 
     def open(self, path: str = "/") -> None:
         """Go to the page and wait until it can be used."""

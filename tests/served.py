@@ -5,6 +5,7 @@ Run as a program it serves until a signal; `Served` runs it so.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -126,9 +127,34 @@ class Served:
         """Ask for a motion."""
         return self.http.post("/v1/generate", json={"text": text, "seconds": 2, **more})
 
+    def children(self) -> list[int]:
+        """Its processes: first the model's, then the files'."""
+        task = Path(f"/proc/{self.process.pid}/task")
+        return sorted(int(p) for t in task.iterdir() for p in (t / "children").read_text().split())
+
+    def metric(self, name: str) -> float:
+        """A figure of it."""
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.http.get("/metrics").text, re.M)
+        assert found is not None, name
+        return float(found[1])
+
+    def peak(self) -> float:
+        """Most memory that it ever had, MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
     def kept(self, **more: Any) -> str:
         """The name of a motion that was made."""
         return str(self.generate(**more).json()["motions"][0]["id"])
+
+
+class Real(Served):
+    """The server as anybody starts it, with the model that ships."""
+
+    def command(self) -> list[str]:
+        """The command line of it."""
+        serve = [sys.executable, "-m", "motiongpt3", "serve", "--port", "0"]
+        return [*serve, "--store", f"{self.store}"]
 
 
 if __name__ == "__main__":

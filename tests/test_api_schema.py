@@ -1,5 +1,6 @@
 """The API keeps to its own description, whatever is sent: Schemathesis makes the requests."""
 
+import json
 import os
 import re
 import subprocess
@@ -27,7 +28,8 @@ def test_no_request_is_answered_in_a_way_that_is_not_described(tmp_path: Path) -
             [Path(sys.executable).with_name("schemathesis"), "run"]
             + [f"{server.url}/v1/openapi.json", "--checks", CHECKS]
             + ["--phases", "examples,coverage,fuzzing,stateful", "--generation-deterministic"]
-            + ["--max-examples", str(EXAMPLES), "--request-timeout", "20", "--no-color"],
+            + ["--max-examples", str(EXAMPLES), "--request-timeout", "20", "--no-color"]
+            + ["--report", "har", "--report-har-path", tmp_path / "requests.har"],
             capture_output=True,
             text=True,
             timeout=1800,
@@ -39,3 +41,9 @@ def test_no_request_is_answered_in_a_way_that_is_not_described(tmp_path: Path) -
         assert int(counted[1]) > (3000 if EXAMPLES > 100 else 300), counted[0]
         print(counted[0])
         assert '"status": 500' not in server.log() and "Traceback" not in server.log()
+    requests = json.loads((tmp_path / "requests.har").read_text())["log"]["entries"]
+    assert len(requests) >= int(counted[1])
+    for answer in (request["response"] for request in requests):
+        assert answer["status"] < 500 or answer["status"] in (503, 504, 507)
+        for secret in (str(tmp_path), "Traceback", "site-packages", ".py"):
+            assert secret not in answer["content"].get("text", ""), answer

@@ -91,6 +91,7 @@ def test_the_server_says_what_it_takes_and_gives(server: Served) -> None:
 
 def test_the_page_comes_with_strict_rules(server: Served) -> None:
     kinds = {"/": "text/html", "/assets/studio.js": "text/javascript"}
+    kinds |= {"/assets/early.js": "text/javascript"}
     kinds |= {"/assets/studio.css": "text/css", "/assets/icon.svg": "image/svg+xml"}
     for path, kind in kinds.items():
         answer = server.http.get(path)

@@ -1,6 +1,5 @@
 """The studio in a real browser with the model that ships: from a sentence to a file."""
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,30 +12,13 @@ import numpy as np
 import pytest
 from browser import OUT, Tab, chromium
 from people import person
-from served import Served
+from served import Real
 from test_glb import validate, validator
 
 from motiongpt3.motion.motion import Motion
 
 __all__ = ["validator"]  # a fixture
 WAVE = "a person waves the left hand"
-
-
-class Real(Served):
-    """The server as anybody starts it."""
-
-    def command(self) -> list[str]:
-        """The command line of it."""
-        return [
-            sys.executable,
-            "-m",
-            "motiongpt3",
-            "serve",
-            "--port",
-            "0",
-            "--store",
-            f"{self.store}",
-        ]
 
 
 @pytest.fixture(scope="module")

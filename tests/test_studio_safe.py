@@ -76,6 +76,66 @@ def test_what_others_wrote_stays_text(tab: Tab) -> None:
     assert all("422" in error for error in tab.errors)
 
 
+DRIVEN = """async ([url, name]) => {
+    const post = (path, more) => fetch(url + path, { method: "POST", ...more });
+    const text = JSON.stringify({ text: "walks" });
+    const blind = { mode: "no-cors", body: text };
+    const json = { body: text, headers: { "content-type": "application/json" } };
+    const frame = document.createElement("iframe");
+    const form = document.createElement("form");
+    frame.name = "frame";
+    const field = document.createElement("input");
+    Object.assign(field, { name: '{"text":"', value: '"}' });
+    Object.assign(form, { action: `${url}/v1/generate`, method: "post", target: "frame" });
+    form.enctype = "text/plain";
+    form.append(field);
+    document.body.append(frame, form);
+    form.submit();
+    const picture = new Image();
+    picture.src = `${url}/v1/search?text=walks`;
+    const tried = await Promise.allSettled([
+        post("/v1/generate", blind),
+        post("/v1/generate", json),
+        post("/v1/jobs", { ...blind, body: `{"generate": ${text}}` }),
+        post("/v1/motions?format=bvh", blind),
+        fetch(`${url}/v1/motions/${name}`, { method: "DELETE" }),
+        fetch(`${url}/v1/motions/${name}/joints`),
+        fetch(`${url}/v1/motions/${name}/joints`, { mode: "no-cors" }),
+        fetch(`${url}/metrics`),
+    ]);
+    await new Promise((done) => setTimeout(done, 500));
+    return tried.map(({ value }) => value?.status ?? 0);
+}"""
+
+
+def test_a_page_of_another_origin_cannot_drive_the_server(server: Served, browser: Any) -> None:
+    name = server.kept()
+    figures = ("motiongpt3_store_motions", "motiongpt3_batch_requests_sum")
+    before = [server.metric(figure) for figure in figures]
+    page = browser.new_page()
+    # The same machine, another port: as near as a stranger's page gets.
+    page.route("http://127.0.0.1:4321/**", lambda route: route.fulfill(body="<p>hello</p>"))
+    page.goto("http://127.0.0.1:4321/")
+    assert page.evaluate(DRIVEN, [server.url, name]) == [0] * 8  # and nothing can be read
+    page.close()
+    assert [server.metric(figure) for figure in figures] == before
+    assert server.http.get(f"/v1/motions/{name}").status_code == 200
+    assert "/v1/jobs" not in server.http.get("/metrics").text
+
+
+def test_whoever_has_it_dark_never_sees_it_light(server: Served, browser: Any) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.route("**/studio.js", lambda route: route.abort())  # the first picture is before it
+    page.goto(server.url)
+    back = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(back) == "rgb(15, 18, 23)"
+    page.close()
+    with Tab(browser, server.url) as tab:
+        tab.page.keyboard.press("d")
+        assert tab.value(back) == "rgb(15, 18, 23)"
+        assert tab.value("document.getAnimations().length") == 0  # no fading either
+
+
 def test_progress_is_shown_and_work_is_cancelled(tab: Tab) -> None:
     tab.page.fill("#prompt", "slow")
     tab.page.press("#prompt", "Enter")
@@ -158,7 +218,8 @@ def test_axe_finds_nothing_serious(
 
 
 def check(tab: Tab, state: str) -> None:
-    """No serious or critical fault is found in what is shown."""
+    """No serious or critical fault is found in what is shown, once it stands still."""
+    tab.until("document.getAnimations().every((one) => one.playState !== 'running')")
     found = tab.value("axe.run().then((result) => result.violations)")
     grave = [
         (fault["id"], fault["help"], [one["target"] for one in fault["nodes"]])

@@ -31,13 +31,12 @@ class How(Asked):
     sampler: Sampler = "dpm++"
     steps: Annotated[int, Field(ge=1, le=1000)] = 10
     guidance: Annotated[float, Field(ge=0, le=100)] | None = None
+    guided_from: Annotated[int, Field(ge=0, le=1000)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
 
     def sampling(self) -> Sampling:
         """The same, for the model."""
-        return Sampling(
-            self.sampler, self.steps, guidance=self.guidance, temperature=self.temperature
-        )
+        return Sampling(**self.model_dump())
 
 
 class Making(Asked):

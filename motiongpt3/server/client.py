@@ -17,7 +17,7 @@ from motiongpt3.motion.motion import Motion
 
 _AT_ONCE = 8
 """Requests that are sent side by side: the server does them together."""
-_HOW = ("sampler", "steps", "guidance", "temperature")
+_HOW = ("sampler", "steps", "guidance", "guided_from", "temperature")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -29,9 +29,16 @@ class Client:
         """Args:
         key: what the server asks for, if it does.
         timeout: seconds to wait for an answer.
+
+        Raises:
+            InputError: for what is no address, or can be no key.
         """
         headers = {} if key is None else {"X-API-Key": key}
-        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
+        try:
+            self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            hint = "an address as `motiongpt3 serve` prints it, and one of its keys"
+            raise InputError("no address, or no key", where=url, hint=hint) from error
 
     def __enter__(self) -> "Client":
         return self
@@ -59,9 +66,10 @@ class Client:
             ResourceError: when it cannot be reached, is full, or does not answer in time.
         """
         texts = [text] if isinstance(text, str) else list(text)
+        each = 1 if samples is None else samples
         lengths, seeds = _each(seconds, len(texts), "seconds"), _each(seed, len(texts), "seed")
         asked = [
-            {"text": one, "seconds": length, "seed": own, "samples": samples or 1, **_how(sampling)}
+            {"text": one, "seconds": length, "seed": own, "samples": each, **_how(sampling)}
             for one, length, own in zip(texts, lengths, seeds, strict=True)
         ]
         made = [m for some in _all(lambda body: self._made("generate", body), asked) for m in some]
@@ -118,23 +126,22 @@ class Client:
     def search(self, text: str, count: int = 10) -> list[dict[str, Any]]:
         """The clips of the server's library that are nearest to a text; raises as `generate`."""
         answer = self._ask("GET", "/v1/search", params={"text": text, "count": count})
-        found: list[dict[str, Any]] = answer.json()["found"]
-        return found
+        return list(self._told(answer, "found"))
 
     def _made(self, verb: str, body: dict[str, Any]) -> list[Motion]:
-        kept = self._ask("POST", f"/v1/{verb}", json=body).json()["motions"]
+        kept = self._told(self._ask("POST", f"/v1/{verb}", json=body), "motions")
         return [self._fetched(one["id"]) for one in kept]
 
     def _said(self, motion: Motion) -> str:
         answer = self._ask("POST", "/v1/caption", json={"motion": self._sent(motion)})
-        return str(answer.json()["caption"])
+        return str(self._told(answer, "caption"))
 
     def _sent(self, motion: Motion) -> str:
         with tempfile.TemporaryDirectory() as folder:
             path = motion.write(Path(folder, "motion.npz"))
             data = path.read_bytes()
         answer = self._ask("POST", "/v1/motions", params={"format": "npz"}, content=data)
-        return str(answer.json()["id"])
+        return str(self._told(answer, "id"))
 
     def _fetched(self, name: str) -> Motion:
         answer = self._ask("GET", f"/v1/motions/{name}/file", params={"format": "npz"})
@@ -142,6 +149,14 @@ class Client:
             path = Path(folder, "motion.npz")
             path.write_bytes(answer.content)
             return Motion.read(path)
+
+    def _told(self, answer: httpx.Response, name: str) -> Any:
+        try:
+            return answer.json()[name]
+        except (ValueError, KeyError, TypeError) as error:  # something else listens there
+            where = str(self._http.base_url)
+            hint = "is this the server?"
+            raise ResourceError("the answer is none of ours", where=where, hint=hint) from error
 
     def _ask(self, method: str, path: str, **what: Any) -> httpx.Response:
         where = str(self._http.base_url)
@@ -168,6 +183,9 @@ def _refusal(answer: httpx.Response, where: str) -> MotionGPTError:
 def _how(sampling: Sampling | None) -> dict[str, Any]:
     if sampling is None:
         return {}
+    if sampling.watch is not None:
+        hint = "a server tells how far a job is: POST /v1/jobs"
+        raise InputError("a client cannot watch", where="sampling.watch", hint=hint)
     return {"sampling": {name: getattr(sampling, name) for name in _HOW}}
 
 

@@ -10,14 +10,14 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from motiongpt3.server.asked import Problem
 from motiongpt3.server.limits import Limits
 from motiongpt3.server.metrics import Metrics
-from motiongpt3.server.problems import answer
+from motiongpt3.server.problems import RETRY_SECONDS, answer
 
 PROBES = ("/healthz", "/readyz")
 """Answered to anybody: what watches over a server has no key."""
@@ -52,8 +52,8 @@ _LEFT = 499
 """In logs: nobody was there any more to hear the answer."""
 
 
-class TooLong(Exception):
-    """The body is longer than may be."""
+class NotTaken(Exception):
+    """A body is not taken in; the arguments are those of the answer."""
 
 
 class Guard:
@@ -61,6 +61,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, access: Access, limits: Limits, metrics: Metrics):
         self.app, self.access, self.limits, self.metrics = app, access, limits, metrics
+        self.bodies = 0
+        """Bytes of all bodies of requests that are not answered yet."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -81,14 +83,20 @@ class Guard:
             refusal = self._refusal(scope, headers)
             if refusal is not None:
                 await answer(*refusal)(scope, receive, told)
+            elif scope["method"] == "OPTIONS" and self._cors(headers):
+                # A browser asks whether a page may, without the page's key.
+                await Response(status_code=204)(scope, receive, told)
+            elif not self._may_enter(scope, headers):
+                problem = Problem(message="no valid key", hint="send it as X-API-Key")
+                await answer(401, problem)(scope, receive, told)
             else:
                 await self._answered(scope, receive, told)
-        except TooLong:
+        except NotTaken as refused:
             # Whoever is still sending hears the answer only once all has been taken from the line.
             while (await receive()).get("more_body"):
                 pass
             if not started:
-                await answer(413, self._too_long(), {"Connection": "close"})(scope, receive, told)
+                await answer(*refused.args)(scope, receive, told)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             _log("error", type(error).__name__, error=f"{error}"[:300])
             if not started:
@@ -104,19 +112,22 @@ class Guard:
         if scope["path"] in PROBES:
             return None
         origin = headers.get(b"origin", b"").decode("latin-1")
-        own = urlsplit(origin).netloc == host
-        if origin and not own and origin not in self.access.origins:
+        own = origin in (f"http://{host}", f"https://{host}")
+        # Pictures, scripts and links that a page asks for come without an origin.
+        site = headers.get(b"sec-fetch-site", b"none") if _is_api(scope) and not origin else b"none"
+        stranger = origin and not own and origin not in self.access.origins
+        if stranger or site not in (b"none", b"same-origin"):
             return 403, Problem(message="asked by a page of another origin", hint="--allow-origin")
         length = headers.get(b"content-length", b"0")
         if not length.isdigit():
             return 400, Problem(message="no usable Content-Length")
         if int(length) > self.limits.body:
             return 413, self._too_long()
-        if scope["path"].startswith(("/v1", "/metrics")) and not self._has_key(headers):
-            return 401, Problem(message="no valid key", hint="send it as X-API-Key")
         return None
 
-    def _has_key(self, headers: dict[bytes, bytes]) -> bool:
+    def _may_enter(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
+        if not _is_api(scope):
+            return True
         given = headers.get(b"x-api-key", b"")
         # All are compared, each in constant time: how long it takes says nothing.
         matches = [hmac.compare_digest(given, key.encode()) for key in self.access.keys]
@@ -127,7 +138,9 @@ class Guard:
         whole = asyncio.Event()
         if scope["method"] in ("GET", "HEAD", "DELETE"):  # no route reads a body of these
             whole.set()
-        work = asyncio.ensure_future(self.app(scope, self._counted(receive, whole), send))
+        taken = [0]
+        counted = self._counted(receive, whole, taken)
+        work = asyncio.ensure_future(self.app(scope, counted, send))
         left = asyncio.ensure_future(_left(receive, whole))
         try:
             await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
@@ -135,18 +148,21 @@ class Guard:
             for one in (work, left):
                 one.cancel()
             await asyncio.wait({work, left})
+            self.bodies -= taken[0]
         if not work.cancelled():
             work.result()  # raises what the routes raised
 
-    def _counted(self, receive: Receive, whole: asyncio.Event) -> Receive:
-        taken = 0
-
+    def _counted(self, receive: Receive, whole: asyncio.Event, taken: list[int]) -> Receive:
         async def counted() -> Message:
-            nonlocal taken
             message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self.limits.body:
-                raise TooLong
+            size = len(message.get("body", b""))
+            taken[0] += size
+            self.bodies += size
+            if taken[0] > self.limits.body:
+                raise NotTaken(413, self._too_long(), {"Connection": "close"})
+            if self.bodies > self.limits.bodies:
+                problem = Problem(message="too much is being sent", hint="try again later")
+                raise NotTaken(429, problem, {"Retry-After": str(RETRY_SECONDS)})
             if not message.get("more_body"):
                 whole.set()
             return message
@@ -164,6 +180,7 @@ class Guard:
         return (
             (b"access-control-allow-origin", origin),
             (b"access-control-allow-headers", b"content-type, x-api-key"),
+            (b"access-control-allow-methods", b"GET, POST, DELETE"),
             (b"vary", b"Origin"),
         )
 
@@ -182,6 +199,11 @@ async def _left(receive: Receive, whole: asyncio.Event) -> None:
     await whole.wait()
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _is_api(scope: Scope) -> bool:
+    """Whether more than the page and the probes is asked for."""
+    return scope["path"].startswith(("/v1", "/metrics"))
 
 
 def _name(host: str) -> str:

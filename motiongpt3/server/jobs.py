@@ -5,12 +5,14 @@ it had begun that they were interrupted.
 """
 
 import asyncio
+import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from motiongpt3.errors import ResourceError
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.server.asked import JobState, Kept, Problem
 from motiongpt3.server.store import Unknown
@@ -38,18 +40,30 @@ class Jobs:
     """All jobs, as many as are remembered."""
 
     def __init__(self, folder: Path, most: int):
+        """Raises:
+        ResourceError: when the folder cannot be used.
+        """
         self.folder, self.most = folder, most
         self._jobs: dict[str, Job] = {}
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime):
-            self._remember(path)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime):
+                self._remember(path)
+        except OSError as error:
+            raise ResourceError(
+                f"cannot keep jobs here: {error.strerror}", where=str(folder), hint="--store"
+            ) from error
 
     def new(self) -> Job:
-        """A job that waits."""
+        """A job that waits.
+
+        Raises:
+            ResourceError: when the disk is full.
+        """
         job = Job(JobState(id=secrets.token_hex(16), state="waiting", done=0, steps=0))
+        self._write(job)
         self._jobs[job.state.id] = job
         self._forget()
-        self._write(job)
         return job
 
     def get(self, name: str) -> Job:
@@ -72,7 +86,8 @@ class Jobs:
         """It has ended."""
         if not job.ended:
             self._change(job, state=state, motions=motions or [], error=error)
-            self._write(job)
+            with contextlib.suppress(ResourceError):  # a restart then says: interrupted
+                self._write(job)
 
     async def watch(self, job: Job) -> AsyncIterator[JobState | None]:
         """Its state now and after every change until it ends; None where nothing changed long."""

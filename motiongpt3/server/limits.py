@@ -14,6 +14,8 @@ class Limits:
 
     body: int = 32 * 2**20
     """Longest body of a request: an uploaded motion."""
+    bodies: int = 256 * 2**20
+    """Bodies of all requests that are not answered yet."""
     head: int = 32 * 2**10
     """Longest head of a request: its line and headers."""
     headers: int = 100
@@ -21,6 +23,8 @@ class Limits:
     """In which a head has to be complete, however slowly it trickles in."""
     body_seconds: float = 30.0
     """In which a body has to be complete after that."""
+    answer_rate: float = 4096.0
+    """Bytes a second with which an answer has to be taken."""
     connections: int = 512
     queue: int = 64
     """Requests that wait for the model, and as many for the files' process."""
@@ -28,7 +32,11 @@ class Limits:
     """How long a request waits for its answer; longer work belongs in a job."""
     samples: int = 8
     seconds: float = 60.0
-    """Of a motion."""
+    """Of a motion that is made."""
+    frames: int = 200_000
+    """Of a motion that goes on from others, or is several joined: nearly three hours."""
+    pictures: int = 2400
+    """Frames of a motion that is drawn: two minutes."""
     steps: int = 200
     frames_samples_steps: int = 200_000
     """Frames of a motion, times samples, times denoising steps."""
@@ -40,6 +48,15 @@ class Limits:
     """How long a motion is kept after it was last used."""
     drain: float = 30.0
     """How long requests under way may take once the server is asked to stop."""
+
+    def check_frames(self, frames: float, most: int, hint: str) -> None:
+        """Refuse what would take long, or much room, for the number of its frames.
+
+        Raises:
+            InputError: with the ceiling.
+        """
+        if frames > most:
+            raise InputError(f"{frames:.0f} frames", where="frames", hint=f"at most {most}: {hint}")
 
     def check_cost(self, frames: float, samples: int, steps: int) -> None:
         """Refuse a request whose knobs are fine alone but not together.

@@ -112,7 +112,7 @@ class Line:
                 if not self.process.alive:  # it ended while nobody waited for it
                     await self.process.start()
                 await self._serve(self._next())
-        except MotionGPTError as error:
+        except Exception as error:  # noqa: BLE001 - without this line nobody would be answered
             self.told.fatal(error)
 
     async def _somebody(self) -> bool:

@@ -7,6 +7,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from motiongpt3.server.limits import Limits
 
+_LOOK_SECONDS = 5.0
+"""How often somebody who takes an answer slowly is looked at."""
+
 
 def protocol(limits: Limits) -> type[HttpToolsProtocol]:
     """The protocol of one connection, with these limits."""
@@ -14,10 +17,13 @@ def protocol(limits: Limits) -> type[HttpToolsProtocol]:
     class Bounded(HttpToolsProtocol):
         """Closes connections that are too slow, and refuses heads that are too long.
 
-        uvicorn itself waits for ever for the rest of a head or a body (its issue 157).
+        uvicorn itself waits for ever for the rest of a head or a body (its issue 157), and for
+        answers to be taken.
         """
 
         _deadline: asyncio.TimerHandle | None = None
+        _reader: asyncio.TimerHandle | None = None
+        """Looks whether an answer that does not fit into the line is taken."""
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -28,7 +34,16 @@ def protocol(limits: Limits) -> type[HttpToolsProtocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._until(None)
+            self._unwatch()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._watch(self.transport.get_write_buffer_size())
+
+        def resume_writing(self) -> None:
+            self._unwatch()
+            super().resume_writing()
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -60,6 +75,21 @@ def protocol(limits: Limits) -> type[HttpToolsProtocol]:
                 self._deadline.cancel()
             later = self.loop.call_later
             self._deadline = None if seconds is None else later(seconds, self.transport.abort)
+
+        def _watch(self, before: int) -> None:
+            """Close the connection unless the other side takes enough of what is left."""
+            self._reader = self.loop.call_later(_LOOK_SECONDS, self._look, before)
+
+        def _look(self, before: int) -> None:
+            left = self.transport.get_write_buffer_size()
+            if before - left < _LOOK_SECONDS * limits.answer_rate:
+                self.transport.abort()
+            else:
+                self._watch(left)
+
+        def _unwatch(self) -> None:
+            if self._reader is not None:
+                self._reader.cancel()
 
         def _refuse(self) -> None:
             if not self.transport.is_closing():

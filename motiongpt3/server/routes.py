@@ -89,7 +89,9 @@ async def cut(body: asked.Cut, studio: Here) -> asked.Kept:
 @v1.post("/join", tags=["change"])
 async def join(body: asked.Join, studio: Here) -> asked.Kept:
     """Motions after one another, each going on where the one before has ended."""
-    return await studio.keep(joined([await studio.get(name) for name in body.motions]))
+    motions = [await studio.get(name) for name in body.motions]
+    studio.check_together(motions)
+    return await studio.keep(await asyncio.to_thread(joined, motions))
 
 
 @v1.post("/motions", tags=["motions"], status_code=201, responses=_KEPT)
@@ -104,7 +106,10 @@ async def upload(
     data = await request.body()
     if not data:
         raise InputError("the body is empty", hint="send the file")
-    return await studio.keep(await studio.file(ReadFile(data=data, suffix=f".{format}")))
+    task = ReadFile(data=data, suffix=f".{format}")
+    motion = await studio.file(task, hash(task))
+    studio.limits.check_frames(len(motion), studio.limits.frames, "send parts of it")
+    return await studio.keep(motion)
 
 
 @v1.get("/motions", tags=["motions"])
@@ -139,7 +144,10 @@ async def download(
     if suffix not in WRITABLE + PICTURES:
         hint = " ".join(WRITABLE + PICTURES)
         raise InputError(f"{format} cannot be written", where="format", hint=hint)
-    data = await studio.file(WriteFile(motion=await studio.get(name), suffix=suffix))
+    motion = await studio.get(name)
+    if suffix in PICTURES:
+        studio.limits.check_frames(len(motion), studio.limits.pictures, "cut it")
+    data = await studio.file(WriteFile(motion=motion, suffix=suffix), (name, suffix))
     kept = {"Content-Disposition": f'attachment; filename="{name[:8]}{suffix}"'}
     return Response(data, media_type="application/octet-stream", headers=kept)
 
@@ -165,7 +173,8 @@ async def search(
     count: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> asked.FoundClips:
     """The clips of the server's library that are nearest to a text."""
-    found = await studio.file(Search(text=text, count=count))
+    task = Search(text=text, count=count)
+    found = await studio.file(task, task)
     clips = [asked.FoundClip(**asdict(one.entry), distance=one.distance) for one in found]
     return asked.FoundClips(found=clips)
 

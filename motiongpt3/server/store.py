@@ -1,6 +1,8 @@
 """Motions that are kept for those who know their names: random, of 128 bits, and gone in time."""
 
+import contextlib
 import json
+import os
 import re
 import secrets
 import threading
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from motiongpt3.errors import ResourceError
+from motiongpt3.errors import CorruptError, InputError, ResourceError
 from motiongpt3.formats import arrays
 from motiongpt3.motion.motion import Motion
 
@@ -52,24 +54,21 @@ class Store:
             raise ResourceError(
                 f"cannot keep motions here: {error.strerror}", where=str(folder), hint="--store"
             ) from error
-        self._kept = {
-            path.stem: _Kept(status.st_size, status.st_mtime)
-            for path, status in files
-            if _NAME.fullmatch(path.stem)
-        }
-        self.tidy()
-
-    @property
-    def bytes(self) -> int:
+        self.bytes = 0
         """Of all motions."""
-        with self._lock:
-            return sum(kept.bytes for kept in self._kept.values())
+        self._kept: dict[str, _Kept] = {}
+        """The longest unused first."""
+        for path, status in sorted(files, key=lambda file: file[1].st_mtime):
+            if _NAME.fullmatch(path.stem):
+                self._keep(path.stem, status.st_size, status.st_mtime)
+        self.tidy()
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def __contains__(self, name: str) -> bool:
-        kept = self._kept.get(name)
+        with self._lock:
+            kept = self._kept.get(name)
         return kept is not None and self._now() - kept.used <= self.keep
 
     def add(self, motion: Motion) -> str:
@@ -82,7 +81,7 @@ class Store:
         path = self._path(name)
         arrays.write_npz(motion, path)
         with self._lock:
-            self._kept[name] = _Kept(path.stat().st_size, self._now())
+            self._keep(name, path.stat().st_size, self._now())
             self.tidy(spare=name)
         return name
 
@@ -91,12 +90,22 @@ class Store:
 
         Raises:
             Unknown: when there is none.
+            CorruptError: when its file is damaged.
         """
+        path, now = self._path(name), self._now()
         with self._lock:
             if name not in self:  # a name that was not given out here is no path
                 raise Unknown
-            self._kept[name].used = self._now()
-        return arrays.read_npz(self._path(name))
+            kept = self._kept.pop(name)
+            self._kept[name] = _Kept(kept.bytes, now)
+        try:
+            with contextlib.suppress(OSError):  # a server that starts again counts from here
+                os.utime(path, (now, now))
+            return arrays.read_npz(path)
+        except InputError as error:
+            if not path.is_file():  # others have pushed it out, or removed it, meanwhile
+                raise Unknown from error
+            raise CorruptError("a kept motion cannot be read", where=name) from error
 
     def remove(self, name: str) -> None:
         """Forget a motion.
@@ -105,21 +114,25 @@ class Store:
             Unknown: when there is none.
         """
         with self._lock:
-            if self._kept.pop(name, None) is None:
+            kept = self._kept.pop(name, None)
+            if kept is None:
                 raise Unknown
+            self.bytes -= kept.bytes
         self._path(name).unlink(missing_ok=True)
 
     def tidy(self, spare: str = "") -> None:
         """Remove what is too old, and what was longest unused where there is too much."""
         with self._lock:
-            order = sorted(self._kept, key=lambda name: self._kept[name].used)
-            total = self.bytes
-            for name in order:
-                kept = self._kept[name]
+            while self._kept:
+                name, kept = next(iter(self._kept.items()))
                 old = self._now() - kept.used > self.keep
-                if (old or total > self.most) and name != spare:
-                    total -= kept.bytes
-                    self.remove(name)
+                if name == spare or not (old or self.bytes > self.most):
+                    return
+                self.remove(name)
+
+    def _keep(self, name: str, size: int, used: float) -> None:
+        self._kept[name] = _Kept(size, used)
+        self.bytes += size
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{_SUFFIX}"

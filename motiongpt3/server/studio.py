@@ -1,7 +1,8 @@
 """What the routes work with: the two processes, what is kept, and the limits."""
 
 import asyncio
-from collections.abc import Callable, Hashable
+import time
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from motiongpt3.server.store import Store, facts
 from motiongpt3.server.workers import Files, FileTask, Model
 
 _TIDY_SECONDS = 60.0
+_PROBE_SECONDS = 1.0
+"""How long it is believed that the model works."""
 _FPS = 20.0
 """What a request's frames are counted with."""
 
@@ -49,6 +52,8 @@ class Studio:
         self.model = self._line("model", Process(config.model), fatal)
         self.files = self._line("files", Process(config.files), fatal)
         self._running: list[asyncio.Task[None]] = []
+        self._probe: asyncio.Task[Any] | None = None
+        self._works_until = 0.0
         self.metrics.gauge("store_bytes", "bytes of kept motions", lambda: self.store.bytes)
         self.metrics.gauge("store_motions", "kept motions", lambda: len(self.store))
 
@@ -95,9 +100,9 @@ class Studio:
         task = tasks.Caption(motion=await self.get(name))
         return str(await self._answer(self.model, task, ("caption", name)))
 
-    async def file(self, task: FileTask) -> Any:
-        """What the files' process answers."""
-        return await self._answer(self.files, task, hash(task))
+    async def file(self, task: FileTask, key: Hashable) -> Any:
+        """What the files' process answers; `key` is equal for requests that ask the same."""
+        return await self._answer(self.files, task, key)
 
     async def get(self, name: str) -> Motion:
         """A kept motion."""
@@ -109,9 +114,17 @@ class Studio:
         return asked.Kept(**facts(name, motion))
 
     async def probe(self) -> None:
-        """Make a motion that nobody keeps: whether the model really works."""
-        task = tasks.Generate(text="a person walks", seconds=1.0)
-        await self._answer(self.model, task, "probe")
+        """Make a motion that nobody keeps: whether the model really works.
+
+        Whoever asks meanwhile, or soon after, hears of the same motion: anybody may ask.
+        """
+        if time.monotonic() < self._works_until and self.model.process.alive:
+            return
+        if self._probe is None or self._probe.done():
+            task = tasks.Generate(text="a person walks", seconds=1.0)
+            self._probe = asyncio.create_task(self._answer(self.model, task, "probe"))
+        await asyncio.shield(self._probe)
+        self._works_until = time.monotonic() + _PROBE_SECONDS
 
     def start_job(self, making: asked.Making) -> Job:
         """Begin what is asked for, and answer at once."""
@@ -156,7 +169,18 @@ class Studio:
             if value > most:
                 raise InputError(f"{value:g}", where=name, hint=f"at most {most:g} here")
         self.limits.check_cost(making.length * _FPS, samples, steps)
-        return making.task(*[await self.get(name) for name in making.built_on])
+        motions = [await self.get(name) for name in making.built_on]
+        self.check_together(motions)
+        return await asyncio.to_thread(making.task, *motions)
+
+    def check_together(self, motions: Sequence[Motion]) -> None:
+        """Refuse motions that are too long for one, at the rate of the first.
+
+        Raises:
+            InputError: with the ceiling.
+        """
+        frames = sum(motion.seconds * motions[0].fps for motion in motions)
+        self.limits.check_frames(frames, self.limits.frames, "cut them")
 
     async def _carry_out(self, job: Job, making: asked.Making) -> None:
         try:

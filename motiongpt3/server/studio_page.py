@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Response
 
 _KINDS = {
     "index.html": "text/html",
+    "early.js": "text/javascript",
     "studio.js": "text/javascript",
     "studio.css": "text/css",
     "icon.svg": "image/svg+xml",

@@ -12,12 +12,10 @@ import { Figure } from "./figure.js";
 import { Ground } from "./ground.js";
 import { Orbit } from "./orbit.js";
 import { grid } from "./panes.js";
+import { Quality } from "./quality.js";
 import { software } from "./software.js";
 
 const SUN = [-1.1, 4.6, 1.7];
-const SLOW_MS = 60; // a picture that takes longer is drawn with fewer pixels
-const ASLEEP_MS = 4000; // longer than any picture takes: nobody was looking
-const FEWEST = 0.5; // pixels per pixel of the screen, at least
 
 /** Draws when something has changed, and not otherwise. */
 export class Stage {
@@ -29,7 +27,7 @@ export class Stage {
     this.spare = software();
     this.renderer = new WebGLRenderer({ canvas, antialias: !this.spare });
     this.finest = Math.min(devicePixelRatio, this.spare ? 1 : 2);
-    this.ratio = this.finest; // while something moves
+    this.quality = new Quality(this.spare); // while something moves
     this.renderer.setPixelRatio(this.finest);
     this.renderer.shadowMap.enabled = true;
     this.renderer.shadowMap.type = PCFShadowMap;
@@ -40,6 +38,11 @@ export class Stage {
     this.dirty = true;
     new ResizeObserver(() => this.#resize()).observe(canvas.parentElement);
     this.#resize();
+  }
+
+  /** Pixels that are drawn for each pixel of the page while something moves. */
+  get ratio() {
+    return this.finest * this.quality.share;
   }
 
   /** Have it drawn again. */
@@ -76,14 +79,10 @@ export class Stage {
   /** Draw if something has changed. `took`: milliseconds since the last call. */
   draw(took, playing) {
     const moves = playing || this.orbit.dragged;
-    const ratio = moves ? this.ratio : this.finest;
-    if (this.renderer.getPixelRatio() !== ratio) {
-      this.renderer.setPixelRatio(ratio);
-      this.dirty = true;
-    }
+    if (moves) this.quality.took(took);
+    this.#refine(moves ? this.ratio : this.finest, !moves || this.quality.shadows);
     if (!this.dirty) return;
     this.dirty = false;
-    if (moves) this.#adapt(took);
     this.ground.group.visible = this.figures.length > 0;
     if (!this.figures.length) this.#pane({ x: 0, y: 0, width: this.width, height: this.height });
     this.panes.forEach((pane, i) => this.#pane(pane, this.figures[i]));
@@ -112,7 +111,7 @@ export class Stage {
     this.sky = new HemisphereLight(0xffffff, 0xb9c0cc, 1.5);
     this.sun = new DirectionalLight(0xffffff, 2.2);
     this.sun.castShadow = true;
-    this.sun.shadow.mapSize.setScalar(this.spare ? 512 : 1024);
+    this.sun.shadow.mapSize.setScalar(this.spare ? 256 : 1024);
     this.sun.shadow.radius = 5;
     this.sun.shadow.bias = -0.0006;
     this.sun.shadow.normalBias = 0.01;
@@ -128,12 +127,11 @@ export class Stage {
     return [this.sky, this.sun, this.sun.target];
   }
 
-  /** A machine that draws slowly gets fewer pixels, little by little. */
-  #adapt(took) {
-    this.slow = took > SLOW_MS && took < ASLEEP_MS ? (this.slow ?? 0) + 1 : 0;
-    if (this.slow < 4 || this.ratio <= FEWEST) return;
-    this.slow = 0;
-    this.ratio = Math.max(FEWEST, 0.75 * this.ratio);
+  #refine(ratio, shadows) {
+    if (this.renderer.getPixelRatio() === ratio && this.sun.castShadow === shadows) return;
+    this.renderer.setPixelRatio(ratio);
+    this.sun.castShadow = shadows;
+    this.dirty = true;
   }
 
   #resize() {

@@ -1,16 +1,13 @@
-// Dark or light: as the system is set, unless somebody says otherwise here.
+// Dark or light, and the switch between them.
 
 import { find } from "../dom.js";
-
-const PLACE = "motiongpt3.theme";
+import { choose, system, wanted } from "./wanted.js";
 
 /** Wire up the switch; the stage takes its colours from the style sheet. */
 export function theme(stage) {
   const root = document.documentElement;
-  const system = matchMedia("(prefers-color-scheme: dark)");
   const apply = () => {
-    const chosen = localStorage.getItem(PLACE);
-    root.dataset.theme = chosen ?? (system.matches ? "dark" : "light");
+    root.dataset.theme = wanted();
     const style = getComputedStyle(root);
     const value = (name) => style.getPropertyValue(`--stage-${name}`).trim();
     const [shadow, glow] = ["shadow", "glow"].map((name) => Number(value(name)));
@@ -19,7 +16,7 @@ export function theme(stage) {
   };
   system.addEventListener("change", apply);
   find("theme").addEventListener("click", () => {
-    localStorage.setItem(PLACE, root.dataset.theme === "dark" ? "light" : "dark");
+    choose(root.dataset.theme === "dark" ? "light" : "dark");
     apply();
   });
   apply();
