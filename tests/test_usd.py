@@ -1,5 +1,7 @@
 """USD: pxr's own validators and skinning as the independent reader, and damaged files."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,52 @@ def test_what_is_no_motion_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.usdc").write_bytes(b"not a scene")
     with pytest.raises(InputError):
         Motion.read(tmp_path / "a.usdc")
+
+
+def test_one_process_reads_many_files_and_never_an_old_one(tmp_path: Path) -> None:
+    readers = set()
+    for suffix in KINDS:
+        path = tmp_path / f"a{suffix}"
+        for seed in (1, 2, 1):
+            motion = person(seed, 12)
+            motion.write(path)
+            expected = fit(motion.joints, motion.skeleton).joints
+            np.testing.assert_allclose(Motion.read(path).joints, expected, atol=1e-4)
+            readers.add(usd_read._HELPER._waiting[0][0].pid)
+        path.write_bytes(b"damaged")
+        with pytest.raises(InputError):
+            Motion.read(path)
+    assert len(readers) == 1
+
+
+def test_memory_goes_with_the_size_of_a_file(tmp_path: Path) -> None:
+    """A list that says it is of two thousand million numbers is refused before it is made."""
+    path = tmp_path / "a.usdc"
+    person(0).write(path)
+    whole, words = path.read_bytes(), 0
+    for at in range(len(whole) - 8, len(whole) - 2000, -1):
+        path.write_bytes(whole[:at] + (2**31).to_bytes(8, "little") + whole[at + 8 :])
+        words += 1
+        if words > 120:
+            break
+        try:
+            Motion.read(path)
+        except InputError:
+            continue
+    status = Path(f"/proc/{usd_read._HELPER._waiting[0][0].pid}/status").read_text()
+    assert int(status.partition("VmHWM:")[2].split()[0]) < 2**20
+
+
+def test_a_reader_that_died_or_gave_up_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    motion = person(3, 12)
+    motion.write(tmp_path / "a.usdc")
+    Motion.read(tmp_path / "a.usdc")
+    os.kill(usd_read._HELPER._waiting[0][0].pid, signal.SIGKILL)
+    assert len(Motion.read(tmp_path / "a.usdc")) == 12
+    monkeypatch.setattr(usd_read._HELPER, "seconds", 0.0)
+    with pytest.raises(InputError, match="takes too long"):
+        Motion.read(tmp_path / "a.usdc")
+    monkeypatch.undo()
+    assert len(Motion.read(tmp_path / "a.usdc")) == 12
