@@ -136,24 +136,6 @@ def test_one_process_reads_many_files_and_never_an_old_one(tmp_path: Path) -> No
     assert len(readers) == 1
 
 
-def test_memory_goes_with_the_size_of_a_file(tmp_path: Path) -> None:
-    """A list that says it is of two thousand million numbers is refused before it is made."""
-    path = tmp_path / "a.usdc"
-    person(0).write(path)
-    whole, words = path.read_bytes(), 0
-    for at in range(len(whole) - 8, len(whole) - 2000, -1):
-        path.write_bytes(whole[:at] + (2**31).to_bytes(8, "little") + whole[at + 8 :])
-        words += 1
-        if words > 120:
-            break
-        try:
-            Motion.read(path)
-        except InputError:
-            continue
-    status = Path(f"/proc/{usd_read._HELPER._waiting[0][0].pid}/status").read_text()
-    assert int(status.partition("VmHWM:")[2].split()[0]) < 2**20
-
-
 def test_a_reader_that_died_or_gave_up_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,13 +24,16 @@ def with_pipe(program: str, quiet: bool = False) -> tuple[subprocess.Popen[bytes
     terminal.
     """
     ours, theirs = Pipe()
+    end = subprocess.DEVNULL if quiet else None
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-c", program, str(theirs.fileno())],
+            stdin=end,
+            stdout=end,
+            stderr=end,
             pass_fds=[theirs.fileno()],
             env=environment(),
             start_new_session=True,  # signals and Ctrl-C are for the process that asks
-            **(dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL) if quiet else {}),
         )
     return process, ours
 
