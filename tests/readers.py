@@ -48,8 +48,6 @@ class Reader:
     guided: bool = True
     """Whether fuzzing is guided by what of our code a file reaches. USD is parsed elsewhere: in the
     native code of others, which may crash, and none of which says where it has been."""
-    beside: bool = False
-    """Whether it is read in a process beside this one."""
 
     def place(self, folder: Path) -> Path:
         """Of the damaged file."""
@@ -159,7 +157,7 @@ def _own(folder: Path, suffix: str, skeleton: Skeleton = HUMANML3D) -> bytes:
 def _usd(suffix: str) -> Reader:
     made = partial(_own, suffix=suffix)
     seeds = lambda folder: [made(folder)]  # noqa: E731
-    return Reader(f"mutant{suffix}", seeds, suffix == ".usda", guided=False, beside=True)
+    return Reader(f"mutant{suffix}", seeds, suffix == ".usda", guided=False)
 
 
 _CAPTIONS = b"""file,caption,start,end,subject,label,split
