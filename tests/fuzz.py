@@ -1,12 +1,12 @@
-"""Coverage-guided fuzzing of one reader: python tests/fuzz.py READER SECONDS.
+"""Coverage-guided fuzzing of one reader: python tests/fuzz.py READER SECONDS FOLDER.
 
-Needs atheris. Leaves with 0 when every file was read or refused within its second, and otherwise
-with another code, after writing the file at fault to crash-* in the working folder.
+Needs atheris. A file is written into the folder for each try, so it is best in memory. Leaves with
+0 when every file was read or refused within its second, and otherwise with another code, after
+writing the file at fault to crash-* in the working folder.
 """
 
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -14,15 +14,14 @@ os.environ["JAXTYPING_DISABLE"] = "1"
 
 import atheris
 
-with atheris.instrument_imports(include=["motiongpt3.formats", "motiongpt3.motion"]):
+OURS = [f"motiongpt3.{room}" for room in ("formats", "motion", "data", "library")]
+with atheris.instrument_imports(include=OURS):
     import mutants
+    import readers
 
 
 def main() -> None:
-    reader, seconds = mutants.READERS[sys.argv[1]], sys.argv[2]
-    # In memory where there is such a place: a file for each try.
-    base = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=base))
+    reader, seconds, folder = readers.READERS[sys.argv[1]], sys.argv[2], Path(sys.argv[3])
     corpus = folder / "corpus"
     corpus.mkdir()
     for number, content in enumerate(reader.seeds(folder)):

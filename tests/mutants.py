@@ -1,28 +1,21 @@
-"""Damaged files for every reader: seeds, a mutator, and what must hold when one is read.
+"""Damaged files: a mutator, and what must hold when one is read.
 
-A reader is added by one line in `READERS`.
+Alone, without the tests' checks of types, which take most of the time:
+python tests/mutants.py READER COUNT FOLDER.
 """
 
-import io
+import json
+import os
 import random
 import resource
+import sys
+import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 
-import numpy as np
-import pygltflib
-import skeletons
-import test_amc
-import test_c3d
-import test_glb_read
-import test_smpl
-from people import person
-
-from motiongpt3.errors import MotionGPTError
-from motiongpt3.motion.motion import Motion
+from readers import READERS, Reader
 
 MAX_SECONDS, MAX_GROWTH = 1.0, 256 * 2**20
 """Of one file, and in bytes of memory over all of them."""
@@ -33,111 +26,6 @@ _WORDS = (
     b"true", b"\xff\xfe", b"0,5", b"1000000000", b'""', b"[[[[", b"2147483648", b"0.0",
 )  # fmt: skip
 _NUMBERS = (b"\0" * 4, b"\xff" * 4, b"\x7f" + b"\xff" * 3, b"\0\0\x80\x7f", b"\0\0\xc0\x7f")
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A suffix that is read, files it is known from, and whether they are text."""
-
-    suffix: str
-    seeds: Callable[[Path], list[bytes]]
-    text: bool = False
-    share: float = 1.0
-    """How many damaged files are tried, of those of other readers: some take a process each."""
-    read: str = ""
-    """Suffix of the file that is read where it is not the damaged one: that belongs to it."""
-
-    def place(self, folder: Path) -> Path:
-        """Of the damaged file."""
-        return folder / f"mutant{self.suffix}"
-
-    def survives(self, folder: Path) -> bool:
-        """Whether what is there is read as a motion; refused otherwise, and never anything else."""
-        return survives(self.place(folder).with_suffix(self.read or self.suffix))
-
-
-def _bvh(folder: Path) -> list[bytes]:
-    made = []
-    for name in ("bandai namco", "rigify", "lafan1"):
-        skeletons.write(skeletons.TOOLS[name], folder / "a.bvh", frames=6)
-        made.append((folder / "a.bvh").read_bytes())
-    skeletons.write(skeletons.ODD, folder / "a.bvh", frames=6)
-    return [*made, (folder / "a.bvh").read_bytes(), _own(folder, ".bvh")]
-
-
-def _glb(folder: Path) -> list[bytes]:
-    scene = test_glb_read.scene().glb(folder / "b.glb").read_bytes()
-    return [scene, _own(folder, ".glb"), _tool(folder).read_bytes()]
-
-
-def _gltf(folder: Path) -> list[bytes]:
-    file = pygltflib.GLTF2().load(str(_tool(folder)))
-    file.convert_buffers(pygltflib.BufferFormat.DATAURI)
-    file.save_json(str(folder / "a.gltf"))
-    scene = test_glb_read.scene().gltf(folder / "b.gltf").read_bytes()
-    return [(folder / "a.gltf").read_bytes(), scene]
-
-
-def _tool(folder: Path) -> Path:
-    return test_glb_read.of_a_tool(folder)[0]
-
-
-def _c3d(folder: Path) -> list[bytes]:
-    capture = test_c3d.capture(folder / "a.c3d", person(0, 8, swing=0.2), "A:")
-    points = np.random.default_rng(0).normal(size=(4, 3, 3))
-    machines = [test_c3d.by_hand(p, p < 86, points) for p in (84, 85, 86)]
-    return [capture.read_bytes(), *machines]
-
-
-def _arrays(suffix: str) -> Callable[[Path], list[bytes]]:
-    def made(folder: Path) -> list[bytes]:
-        file = io.BytesIO()
-        features = person(0, 8).canonical().features
-        if suffix == ".npy":
-            np.save(file, features)
-        else:
-            np.savez_compressed(file, features=features, fps=20)
-        return [_own(folder, suffix), file.getvalue()]
-
-    return made
-
-
-def _amc(folder: Path) -> list[bytes]:
-    (folder / "mutant.asf").write_text(test_amc.SKELETON)
-    return [test_amc.motion_text(test_amc.angles(3)).encode()]
-
-
-def _asf(folder: Path) -> list[bytes]:
-    (folder / "mutant.amc").write_bytes(_amc(folder)[0])
-    return [test_amc.SKELETON.encode()]
-
-
-def _smpl(folder: Path) -> list[bytes]:
-    test_smpl.amass(folder / "seed.npz", frames=4)
-    return [(folder / "seed.npz").read_bytes(), _own(folder, ".smpl.npz")]
-
-
-def _own(folder: Path, suffix: str) -> bytes:
-    person(0, 8).write(folder / f"own{suffix}")
-    return (folder / f"own{suffix}").read_bytes()
-
-
-READERS = {
-    "bvh": Reader(".bvh", _bvh, text=True),
-    "glb": Reader(".glb", _glb),
-    "gltf": Reader(".gltf", _gltf, text=True),
-    "c3d": Reader(".c3d", _c3d),
-    "npy": Reader(".npy", _arrays(".npy")),
-    "npz": Reader(".npz", _arrays(".npz")),
-    "smpl": Reader(".npz", _smpl),
-    "csv": Reader(".csv", lambda folder: [_own(folder, ".csv")], text=True),
-    "amc": Reader(".amc", _amc, text=True),
-    "asf": Reader(".asf", _asf, text=True, read=".amc"),
-    "usda": Reader(".usda", lambda folder: [_own(folder, ".usda")], True, share=0.01),
-    "usdz": Reader(".usdz", lambda folder: [_own(folder, ".usdz")], share=0.01),
-    "usdc": Reader(".usdc", lambda folder: [_own(folder, ".usdc")], share=0.01),
-}
-"""By name. A new reader's line goes here."""
 
 
 def mutant(reader: Reader, seeds: list[bytes], dice: random.Random) -> bytes:
@@ -195,47 +83,66 @@ def _edit_text(data: bytearray, dice: random.Random) -> None:
     data[:] = mark.join(pieces)
 
 
-def survives(path: Path) -> bool:
-    """Whether a file is read as a motion; refused otherwise, and never anything else."""
-    try:
-        motion = Motion.read(path)
-    except MotionGPTError as error:
-        assert str(error)
-        return False
-    assert np.isfinite(motion.joints).all() and len(motion) and 1e-3 < motion.fps < 1e4
-    return True
+def run(reader: Reader, folder: Path, count: int, seed: int = 0) -> dict[str, float]:
+    """Read damaged files one after another: how many were read all the same, the slowest one's
+    seconds, and by how many MiB the largest process grew.
 
-
-def run(reader: Reader, folder: Path, count: int, seed: int = 0) -> int:
-    """Read damaged files one after another; how many were read all the same.
+    Time is that of the processor, here and in processes beside this one: the clock's is also that
+    of whatever else the machine does.
 
     A file that surprises is left in the folder.
     """
     seeds = reader.seeds(folder)
-    path, accepted = reader.place(folder), 0
+    path, accepted, slowest = reader.place(folder), 0, 0.0
+    whole = 0
     for content in seeds:
         path.write_bytes(content)
-        reader.survives(folder)
+        whole += reader.survives(folder)
+    assert whole, "a file that is not damaged is read"
     before = _peak()
     for number in range(count):
-        content = mutant(reader, seeds, random.Random(1_000_003 * seed + number))
-        path.write_bytes(content)
-        begun = time.process_time()
-        accepted += reader.survives(folder)
-        took = time.process_time() - begun
+        path.write_bytes(mutant(reader, seeds, random.Random(1_000_003 * seed + number)))
+        begun = _spent()
+        survived = reader.survives(folder)
+        took = _spent() - begun
         assert took < MAX_SECONDS, f"mutant {number} took {took:.2f} s"
+        accepted, slowest = accepted + survived, max(slowest, took)
     grown = _peak(reset=False) - before
     assert grown <= MAX_GROWTH, f"memory grew by {grown / 2**20:.0f} MiB"
-    return accepted
+    return {"accepted": accepted, "slowest": slowest, "MiB": grown / 2**20}
 
 
 def _peak(reset: bool = True) -> int:
-    """Largest memory of this process, bytes, since it was last reset where that can be done."""
+    """Largest memory of this process and of those it started, the largest of all, bytes: since it
+    was last reset where that can be done."""
     if reset:
         with suppress(OSError), open("/proc/self/clear_refs", "w") as file:
             file.write("5")
-    with suppress(OSError), open("/proc/self/status") as file:
-        for line in file:
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    ended = [resource.getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN)]
+    with suppress(OSError):
+        files = [Path(f"/proc/{process}/status").read_text() for process in ("self", *_children())]
+        ended[0] = max(int(file.partition("VmHWM:")[2].split()[0]) for file in files)
+    return max(ended) * 1024
+
+
+def _spent() -> float:
+    """Seconds of processor that this process and those it started have taken."""
+    ended, ticks = resource.getrusage(RUSAGE_CHILDREN), 0
+    for process in _children():
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    alive = ticks / os.sysconf("SC_CLK_TCK")
+    return time.process_time() + ended.ru_utime + ended.ru_stime + alive
+
+
+def _children() -> list[str]:
+    """Numbers of the processes that this one started and that have not ended."""
+    with suppress(OSError):
+        task = Path(f"/proc/self/task/{threading.get_native_id()}")
+        return (task / "children").read_text().split()
+    return []
+
+
+if __name__ == "__main__":
+    name, number, place = sys.argv[1:]
+    print(json.dumps(run(READERS[name], Path(place), int(number))))

@@ -1,5 +1,7 @@
 """USD: pxr's own validators and skinning as the independent reader, and damaged files."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,34 @@ def test_what_is_no_motion_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.usdc").write_bytes(b"not a scene")
     with pytest.raises(InputError):
         Motion.read(tmp_path / "a.usdc")
+
+
+def test_one_process_reads_many_files_and_never_an_old_one(tmp_path: Path) -> None:
+    readers = set()
+    for suffix in KINDS:
+        path = tmp_path / f"a{suffix}"
+        for seed in (1, 2, 1):
+            motion = person(seed, 12)
+            motion.write(path)
+            expected = fit(motion.joints, motion.skeleton).joints
+            np.testing.assert_allclose(Motion.read(path).joints, expected, atol=1e-4)
+            readers.add(usd_read._HELPER._waiting[0][0].pid)
+        path.write_bytes(b"damaged")
+        with pytest.raises(InputError):
+            Motion.read(path)
+    assert len(readers) == 1
+
+
+def test_a_reader_that_died_or_gave_up_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    motion = person(3, 12)
+    motion.write(tmp_path / "a.usdc")
+    Motion.read(tmp_path / "a.usdc")
+    os.kill(usd_read._HELPER._waiting[0][0].pid, signal.SIGKILL)
+    assert len(Motion.read(tmp_path / "a.usdc")) == 12
+    monkeypatch.setattr(usd_read._HELPER, "seconds", 0.0)
+    with pytest.raises(InputError, match="takes too long"):
+        Motion.read(tmp_path / "a.usdc")
+    monkeypatch.undo()
+    assert len(Motion.read(tmp_path / "a.usdc")) == 12

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from motiongpt3.data.sources import SPLITS
 from motiongpt3.errors import InputError
-from motiongpt3.formats.files import read_bytes
+from motiongpt3.formats.files import decoded, read_bytes
 
 TABLE = "captions.csv"
 """A table of this name in the folder of clips is read without being named."""
@@ -108,16 +108,6 @@ def read_text(path: Path) -> list[Said]:
         one = Said(found[1].strip(), where=where)
         said.append(one if whole else replace(one, start=start, end=end))
     return said
-
-
-def decoded(data: bytes) -> str:
-    """Text in UTF-8, with or without a mark, or what a spreadsheet saves on Windows."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
 
 
 def _row(row: Mapping[str, str], where: str) -> Said:

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 
 from motiongpt3.data.prepare import VERSION, Record, content_hash
 from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.formats.files import read_json
 from motiongpt3.motion.features import features_to_joints
 from motiongpt3.motion.skeleton import skeleton_of
 from motiongpt3.motion.symmetry import feature_mirror
@@ -119,17 +120,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises:
         InputError: when the folder is not a processed set.
-        CorruptError: when it was written by another version.
+        CorruptError: when it is damaged, or was written by another version.
     """
     path = folder / "manifest.json"
     if not path.is_file():
         raise InputError(
             "not a processed set", where=str(folder), hint="make one: motiongpt3 data prepare"
         )
-    try:
-        manifest = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise CorruptError("cannot be read", where=str(path), hint=str(error)) from error
+    manifest = read_json(path)
     if manifest.get("version") != VERSION:
         raise CorruptError(
             f"version {manifest.get('version')}, this package reads {VERSION}", where=str(path)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from motiongpt3.errors import InputError
 from motiongpt3.formats import npy
-from motiongpt3.formats.files import read_bytes
+from motiongpt3.formats.files import decoded, read_bytes
 from motiongpt3.motion.features import features_to_joints
 from motiongpt3.motion.skeleton import skeleton_of
 
@@ -100,7 +100,7 @@ def _read_archive(folder: Path, splits: tuple[str, ...]) -> Iterator[Clip]:
 def _read_published(folder: Path, splits: tuple[str, ...]) -> Iterator[Clip]:
     for split in splits:
         names = folder / f"{split}.txt"
-        for name in names.read_text().split() if names.is_file() else ():
+        for name in decoded(names.read_bytes()).split() if names.is_file() else ():
             path = folder / "new_joint_vecs" / f"{name}.npy"
             features = _array(path)
             if features.ndim != 2:
@@ -178,7 +178,7 @@ def _segments(path: Path) -> dict[tuple[float, float], list[str]]:
         raise InputError(
             "there is no such file", where=str(path), hint="every clip of a split list needs one"
         )
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(decoded(path.read_bytes()).splitlines(), 1):
         if not line.strip():
             continue
         found = re.fullmatch(r"(.*)#([^#]*)#([^#]*)#([^#]*)", line)
@@ -191,7 +191,7 @@ def _segments(path: Path) -> dict[tuple[float, float], list[str]]:
             start, stop = (float(np.nan_to_num(float(found[i]))) for i in (3, 4))
         except ValueError as error:
             raise wrong from error
-        if start > stop or (start == stop != 0):
+        if not (0 <= start < stop < 1e6 or start == stop == 0):
             raise wrong
         segments.setdefault((start, stop), []).append(found[1].strip())
     return segments

@@ -164,25 +164,25 @@ def _bones(lines: Lines, rows: list[Row], degrees: bool) -> dict[str, Bone]:
 
 
 def _bone(lines: Lines, block: dict[str, Row], degrees: bool) -> Bone:
-    end = lines.at
+    end: Row = (lines.at, [])
     for field in ("name", "direction", "length", *(["axis"] if "dof" in block else [])):
         if field not in block:
             raise lines.error(f"the bone that ends here has no {field}")
-
-    def words(field: str) -> list[str]:
-        lines.at, found = block.get(field, (end, []))
-        return found
-
-    name = " ".join(words("name"))
+    lines.at, words = block["name"]
+    name = " ".join(words)
     if not name:
         raise lines.error("a bone without a name")
-    direction = np.array(_numbers(lines, "direction", words("direction"), 3))
-    (length,) = _numbers(lines, "length", words("length"), 1)
+    lines.at, words = block["direction"]
+    direction = np.array(_numbers(lines, "direction", words, 3))
+    lines.at, words = block["length"]
+    (length,) = _numbers(lines, "length", words, 1)
+    lines.at, words = block.get("axis", end)
     axes = np.eye(4)[0]
-    if axis := words("axis"):
-        turns = _numbers(lines, "axis", axis[:3], 3)
-        axes = _axes(turns, _order(lines, " ".join(axis[3:]) or "XYZ"), degrees)
-    return Bone(name, direction * length, axes, _dof(lines, words("dof")))
+    if words:
+        turns = _numbers(lines, "axis", words[:3], 3)
+        axes = _axes(turns, _order(lines, " ".join(words[3:]) or "XYZ"), degrees)
+    lines.at, words = block.get("dof", end)
+    return Bone(name, direction * length, axes, _dof(lines, words))
 
 
 def _dof(lines: Lines, words: list[str]) -> tuple[str, ...]:

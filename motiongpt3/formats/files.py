@@ -5,13 +5,15 @@ Sizes are bytes.
 
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from motiongpt3.errors import InputError, ResourceError
+from motiongpt3.errors import CorruptError, InputError, ResourceError
 
 MAX_BYTES = 256 * 2**20
 """Largest motion file that is read: about 13 hours of 22 joints at 20 fps."""
@@ -51,6 +53,28 @@ def read_bytes(path: str | Path, max_bytes: int = MAX_BYTES) -> bytes:
             return file.read(max_bytes + 1)
         except OSError as error:
             raise _unreadable(path, error) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of ours.
+
+    Raises:
+        CorruptError: when it cannot be read.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise CorruptError("cannot be read", where=str(path), hint=str(error)) from error
+
+
+def decoded(data: bytes) -> str:
+    """Text in UTF-8, with or without a mark, or what a spreadsheet saves on Windows."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def describe(head: bytes) -> str:

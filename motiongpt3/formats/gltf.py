@@ -111,7 +111,8 @@ class Gltf:
         flat = np.frombuffer(data, np.uint8)[start:]
         rows = np.lib.stride_tricks.as_strided(flat, (count, size), (stride, 1), writeable=False)
         values = np.ascontiguousarray(rows).view(np.dtype(dtype).newbyteorder("<"))
-        values = values.reshape(count, width).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a NaN that signals is refused below, as any other
+            values = values.reshape(count, width).astype(np.float64)
         if not (np.abs(values) < 1e9).all():
             raise self.error("a value is not a usable number", at, fault="not-finite")
         return np.maximum(values / full, -1.0) if full > 1 else values

@@ -1,8 +1,9 @@
 """Reading USD: the first skeleton of a scene that is animated, as a rig.
 
 pxr (usd-core) parses, in native code that damaged files can crash or make allocate gigabytes. So it
-runs in a process of its own, with bounded memory and time: what ends there is refused here. Files
-are small and complete in themselves: nothing they refer to is opened.
+runs in a process beside this one, with bounded memory and time: what ends there is refused here.
+The process waits for further files for a while. Files are small and complete in themselves: nothing
+they refer to is opened.
 """
 
 import contextlib
@@ -10,17 +11,18 @@ import importlib.util
 import io
 import json
 import os
-import subprocess
+import signal
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from motiongpt3.errors import InputError
+from motiongpt3.errors import InputError, ResourceError
 from motiongpt3.formats import usd
-from motiongpt3.formats.beside import environment
+from motiongpt3.formats.beside import Helper
 from motiongpt3.formats.bvh import MAX_JOINTS, MAX_PLACES
 from motiongpt3.formats.files import check_input
 from motiongpt3.formats.lines import MAX_VALUE
@@ -28,10 +30,20 @@ from motiongpt3.formats.rig import Rig
 from motiongpt3.motion import rotation
 
 MAX_BYTES = 64 * 2**20
-MAX_MEMORY, MAX_SECONDS = 4 * 2**30, 60.0
-"""Of the process that parses."""
+MAX_MEMORY, MAX_SECONDS = 4 * 2**30, 60
+"""Of the process that parses, and for one file."""
+MORE_MEMORY, MORE_EACH = 128 * 2**20, 1000
+"""Bytes that it may take for one file, and for each byte of that: a damaged file may state any
+size, which pxr takes before it looks. Frames that are all alike take the most for their bytes."""
+KEPT_MEMORY = 2**30
+"""A process that has taken more does not wait for another file."""
+_AT_ONCE = 20_000
+"""Places that turns are found for at once."""
 _RATES = (0.1, 1000.0)
-_PROGRAM = "import sys; from motiongpt3.formats.usd_read import answer; answer(sys.argv[1])"
+_HELPER = Helper(
+    "import sys; from motiongpt3.formats.usd_read import serve; serve(int(sys.argv[1]))",
+    MAX_SECONDS,
+)
 _PARTS = ("parents", "offsets", "rotations", "positions")
 
 
@@ -41,42 +53,79 @@ def read(path: str | Path) -> Rig:
     Raises:
         InputError: when usd-core is not installed, the file is damaged, too large, refers to other
             files, or has no animated skeleton.
+        ResourceError: when no process can be started.
     """
     check_input(path, MAX_BYTES)
     if importlib.util.find_spec("pxr") is None:
         usd.libraries()
-    command = [sys.executable, "-c", _PROGRAM, os.path.abspath(path)]
+    if os.name != "posix":  # elsewhere pipes are not handed down
+        return parse(os.path.abspath(path))
     try:
-        done = subprocess.run(command, capture_output=True, env=environment(), timeout=MAX_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise InputError("takes too long to read", where=str(path), hint="cut it") from error
-    if done.returncode == InputError.exit_code:
-        raise InputError(**{**json.loads(done.stdout), "where": str(path)})
-    if done.returncode:
+        answer = _HELPER.ask(os.fsencode(os.path.abspath(path)))
+    except EOFError as error:
         hint = "export it again"
-        raise InputError("the USD library cannot cope with it", where=str(path), hint=hint)
-    with np.load(io.BytesIO(done.stdout)) as found:
+        raise InputError(
+            "the USD library cannot cope with it", where=str(path), hint=hint
+        ) from error
+    except TimeoutError as error:
+        raise InputError("takes too long to read", where=str(path), hint="cut it") from error
+    except OSError as error:
+        hint = "end other programs"
+        raise ResourceError(f"cannot be read: {error}", where=str(path), hint=hint) from error
+    with np.load(io.BytesIO(answer)) as found:
+        told = json.loads(found["told"].tobytes())
+        if "message" in told:
+            raise InputError(**told, where=str(path))
         parents, *arrays = (found[name] for name in _PARTS)
-        names = json.loads(found["names"].tobytes())
         return Rig(
-            tuple(names), tuple(parents.tolist()), arrays[0], float(found["fps"]), *arrays[1:]
+            tuple(told["names"]), tuple(parents.tolist()), arrays[0], told["fps"], *arrays[1:]
         )
 
 
-def answer(path: str) -> None:
-    """In the other process: the rig on standard output, or what refuses it, and exit code 2."""
-    with contextlib.suppress(ImportError):  # not on Windows
-        import resource
+def serve(handle: int) -> None:
+    """In the other process: answer paths from a pipe with what is there, until nobody asks."""
+    import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ["PXR_WORK_THREAD_LIMIT"] = "1"  # each thread has memory of its own
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    unit = 1 if sys.platform == "darwin" else 1024
+    pipe = Connection(handle)
+    with contextlib.suppress(EOFError, OSError):
+        while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < KEPT_MEMORY:
+            path = os.fsdecode(pipe.recv_bytes())
+            # It ends in the middle of a file when nobody is left to end it, and later when nobody
+            # has asked for long.
+            signal.alarm(MAX_SECONDS + 5)
+            pipe.send_bytes(_answer(path))
+
+
+def _answer(path: str) -> bytes:
+    """The rig, or what refuses it, as numpy's archive of data alone."""
+    arrays: dict[str, Any] = {}
     try:
+        usd.libraries()
+        _bound(path)
         rig = parse(path)
+        arrays = {name: np.asarray(getattr(rig, name)) for name in _PARTS}
+        told: dict[str, Any] = {"names": rig.names, "fps": rig.fps}
     except InputError as error:
-        json.dump({"message": error.message, "hint": error.hint}, sys.stdout)
-        sys.exit(error.exit_code)
-    names = np.frombuffer(json.dumps(rig.names).encode(), np.uint8)
-    arrays: dict[str, Any] = {name: np.asarray(getattr(rig, name)) for name in _PARTS}
-    np.savez(sys.stdout.buffer, names=names, fps=np.float64(rig.fps), **arrays)
+        told = {"message": error.message, "hint": error.hint}
+    file = io.BytesIO()
+    np.savez(file, told=np.frombuffer(json.dumps(told).encode(), np.uint8), **arrays)
+    return file.getvalue()
+
+
+def _bound(path: str) -> None:
+    """Let this process take as much more memory as a file of that size can need."""
+    import resource
+
+    with contextlib.suppress(OSError):  # there is no such file but on Linux
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+        more = MORE_MEMORY + MORE_EACH * os.path.getsize(path)
+        most = min(MAX_MEMORY, pages * resource.getpagesize() + more)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
 
 
 def parse(path: str) -> Rig:
@@ -103,8 +152,6 @@ def parse(path: str) -> Rig:
         raise InputError("a transform is no turn", where=path) from error
     except (RuntimeError, UnicodeDecodeError) as error:  # RuntimeError: pxr.Tf.ErrorException
         raise InputError(f"cannot be read: {_reason(error)}", where=path) from error
-    except MemoryError as error:
-        raise InputError("asks for too much memory", where=path, hint="export it again") from error
     finally:
         with contextlib.suppress(UnicodeDecodeError):
             quiet.TakeUncoalescedDiagnostics()
@@ -158,7 +205,9 @@ def _rig(pxr: Any, stage: Any, prim: Any, query: Any, path: str) -> Rig:
     largest = max(float(abs(frames).max()), float(abs(rest).max()))
     if not (largest <= MAX_VALUE and 0 < metres < 1e6):
         raise InputError("a transform is not a usable number", where=path)
-    rotations, positions = _local(frames, parents)
+    step = max(1, _AT_ONCE // len(parents))
+    parts = [_local(frames[at : at + step], parents) for at in range(0, len(frames), step)]
+    rotations, positions = (np.concatenate(part) for part in zip(*parts, strict=True))
     _, offsets = _local(rest, parents)
     names = tuple(str(joint).rpartition("/")[2] for joint in order)
     return Rig(names, parents, offsets[0] * metres, fps, rotations, positions * metres)

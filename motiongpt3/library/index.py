@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from motiongpt3.errors import CorruptError, InputError
-from motiongpt3.formats.files import atomic_write, digest
+from motiongpt3.formats.files import atomic_write, digest, read_json
 from motiongpt3.formats.lines import json_lines
 from motiongpt3.library import neighbours
 
@@ -159,10 +159,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise InputError(
             "no index here", where=str(folder), hint="make one: motiongpt3 embed CLIPS -o INDEX"
         )
-    try:
-        manifest = dict(json.loads(path.read_bytes()))
-    except ValueError as error:
-        raise CorruptError(f"is no manifest: {error}", where=str(path)) from error
+    manifest = read_json(path)
     if manifest.get("version") != VERSION or not isinstance(manifest.get("sha256"), dict):
         raise CorruptError(
             f"version {manifest.get('version')}, this package reads {VERSION}", where=str(path)

@@ -95,7 +95,7 @@ class Parts:
         try:
             lines = path.read_text(encoding="utf-8").split("\n")
             return [dict(json.loads(line)) for line in lines if line]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise CorruptError(
                 f"cannot be read: {error}", where=str(path), hint="remove it to make it again"
             ) from error
@@ -104,7 +104,7 @@ class Parts:
 def _read_identity(path: Path) -> Row:
     try:
         return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CorruptError(
             f"cannot be read: {error}", where=str(path), hint="remove its folder"
         ) from error

@@ -67,7 +67,12 @@ def read_table(path: Path) -> list[Row]:
             lines = path.read_text(encoding="utf-8").split("\n")
             return [dict(json.loads(line)) for line in lines if line.strip()]
         return list(_arrow(path)[1].read_table(path).to_pylist())
-    except (ValueError, OSError) as error:  # Arrow's own errors are ValueErrors or OSErrors
+    except (
+        ValueError,
+        TypeError,
+        RecursionError,
+        OSError,
+    ) as error:  # Arrow has ValueErrors, OSErrors
         raise CorruptError(f"is no table: {error}", where=str(path)) from error
 
 

@@ -24,7 +24,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from motiongpt3.errors import CorruptError, InputError, NonFiniteError
-from motiongpt3.formats.files import atomic_write, digest
+from motiongpt3.formats.files import atomic_write, digest, read_json
 from motiongpt3.model.bimodal import Bimodal, BimodalConfig
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import GPTConfig
@@ -219,15 +219,3 @@ def fill(module: torch.nn.Module, prefix: str, tensors: dict[str, Tensor]) -> No
     for name in own:
         own[name] = own[name].to(expected[name].dtype)
     module.load_state_dict(own, assign=True)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file of ours.
-
-    Raises:
-        CorruptError: when it cannot be read.
-    """
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise CorruptError("cannot be read", where=str(path), hint=str(error)) from error

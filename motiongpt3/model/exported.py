@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
 from motiongpt3.errors import CorruptError, InputError
+from motiongpt3.formats.files import read_json
 from motiongpt3.model.bimodal import Bimodal, BimodalConfig
 from motiongpt3.model.cache import KVCache
-from motiongpt3.model.checkpoint import Bundle, fill, read_json, read_sizes, verify
+from motiongpt3.model.checkpoint import Bundle, fill, read_sizes, verify
 from motiongpt3.model.codec import Codec
 from motiongpt3.model.gpt import MOTION, TEXT
 from motiongpt3.model.heads import Advance, LatentHeads

@@ -23,8 +23,8 @@ from safetensors.torch import save as to_bytes
 
 from motiongpt3.data.dataset import pad
 from motiongpt3.errors import CorruptError, InputError, NonFiniteError
-from motiongpt3.formats.files import atomic_write, digest
-from motiongpt3.model.checkpoint import fill, read_json, seal, verify
+from motiongpt3.formats.files import atomic_write, digest, read_json
+from motiongpt3.model.checkpoint import fill, seal, verify
 from motiongpt3.model.guo import GuoConfig, GuoNetworks
 from motiongpt3.model.tmr import TMRConfig, TMRNetworks
 from motiongpt3.model.words import Vocabulary

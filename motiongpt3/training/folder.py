@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import motiongpt3
-from motiongpt3.errors import CorruptError, InputError, ResourceError
-from motiongpt3.formats.files import atomic_write
+from motiongpt3.errors import InputError, ResourceError
+from motiongpt3.formats.files import atomic_write, read_json
 from motiongpt3.training.engine import Engine
 
 if TYPE_CHECKING:
@@ -114,10 +114,7 @@ def read(folder: Path) -> dict[str, Any]:
     path = folder / NAME
     if not path.is_file():
         raise InputError("is not the folder of a run", where=str(folder), hint=f"it has no {NAME}")
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise CorruptError("cannot be read", where=str(path), hint=str(error)) from error
+    return read_json(path)
 
 
 def describe(
