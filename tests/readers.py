@@ -47,7 +47,8 @@ class Reader:
     """Called with the path of the file."""
     guided: bool = True
     """Whether fuzzing is guided by what of our code a file reaches. USD is parsed elsewhere: in the
-    native code of others, which may crash, and none of which says where it has been."""
+    native code of others, which may crash, and none of which says where it has been. Tables of JSON
+    lines reach little of ours, and a target is read as a BVH is."""
 
     def place(self, folder: Path) -> Path:
         """Of the damaged file."""
@@ -189,18 +190,18 @@ READERS = {
     "usdc": _usd(".usdc"),
     "usdz": _usd(".usdz"),
     "map": Reader("map.toml", _map, True, lambda at: as_motion(at.parent / "a.bvh", joints=at)),
-    "target": Reader("mutant.bvh", _bvh, True, target.load),
+    "target": Reader("mutant.bvh", _bvh, True, target.load, guided=False),
     "captions": Reader("captions.csv", lambda _: [_CAPTIONS], True, captions.read_table),
     "texts": Reader("mutant.txt", lambda _: [_TEXTS], True, captions.read_text),
     "published": Reader(
         "texts/a.txt", _published, True, lambda at: list(read_clips(at.parents[1], ("train",)))
     ),
     "prompts": Reader(
-        "mutant.jsonl", lambda _: [_PROMPTS], True, lambda at: read_prompts(at, 2.0, 0)
+        "mutant.jsonl", lambda _: [_PROMPTS], True, lambda at: read_prompts(at, 2.0, 0), False
     ),
-    "table": Reader("mutant.jsonl", lambda _: [_TABLE], True, read_table),
+    "table": Reader("mutant.jsonl", lambda _: [_TABLE], True, read_table, guided=False),
     "manifest": Reader(
-        "manifest.json", lambda _: [_MANIFEST], True, lambda at: read_manifest(at.parent)
+        "manifest.json", lambda _: [_MANIFEST], True, lambda at: read_manifest(at.parent), False
     ),
 }
 """By name. A new reader's line goes here."""

@@ -182,6 +182,12 @@ def test_a_manifest_that_cannot_be_read_is_refused(tmp_path: Path, folder: Path)
         MotionText(tmp_path, "train")
 
 
+def test_clips_that_cannot_be_read_are_refused(tmp_path: Path, folder: Path) -> None:
+    _damage(folder, tmp_path, "clips.jsonl", 0.0)
+    with pytest.raises(CorruptError, match=r"clips\.jsonl"):
+        MotionText(tmp_path, "train")
+
+
 def _damage(folder: Path, copy: Path, name: str, place: float) -> None:
     """Copy a set with one bit of one file flipped."""
     for path in folder.iterdir():

@@ -36,9 +36,7 @@ class MotionText:
 
     def __init__(self, folder: Path, split: str):
         self.folder, self.manifest = folder, read_manifest(folder)
-        lines = (folder / "clips.jsonl").read_text(encoding="utf-8").splitlines()
-        records = [_record(json.loads(line)) for line in lines]
-        self.records = [r for r in records if r.split == split]
+        self.records = [r for r in _records(folder / "clips.jsonl") if r.split == split]
         if not self.records:
             raise InputError(f"no clips in split {split!r}", where=str(folder))
         self._features = np.load(folder / "features.npy", mmap_mode="r")
@@ -111,8 +109,13 @@ class MotionText:
         return w / w.sum()
 
 
-def _record(fields: dict[str, Any]) -> Record:
-    return Record(**{**fields, "captions": tuple(fields["captions"])})
+def _records(path: Path) -> list[Record]:
+    try:
+        lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        return [Record(**{**fields, "captions": tuple(fields["captions"])}) for fields in lines]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        hint = "prepare the set again: motiongpt3 data prepare"
+        raise CorruptError(f"cannot be read: {error}", where=str(path), hint=hint) from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

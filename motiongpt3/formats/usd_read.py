@@ -111,7 +111,7 @@ def _answer(path: str) -> bytes:
         arrays = {name: np.asarray(getattr(rig, name)) for name in _PARTS}
         told: dict[str, Any] = {"names": rig.names, "fps": rig.fps}
     except InputError as error:
-        told = {"message": error.message, "hint": error.hint}
+        told = {"message": error.message, "hint": error.hint, "fault": error.fault}
     file = io.BytesIO()
     np.savez(file, told=np.frombuffer(json.dumps(told).encode(), np.uint8), **arrays)
     return file.getvalue()
@@ -204,7 +204,7 @@ def _rig(pxr: Any, stage: Any, prim: Any, query: Any, path: str) -> Rig:
     rest = np.array(query.ComputeJointSkelTransforms(times[0], True), np.float64)[None]
     largest = max(float(abs(frames).max()), float(abs(rest).max()))
     if not (largest <= MAX_VALUE and 0 < metres < 1e6):
-        raise InputError("a transform is not a usable number", where=path)
+        raise InputError("a transform is not a usable number", where=path, fault="not-finite")
     step = max(1, _AT_ONCE // len(parents))
     parts = [_local(frames[at : at + step], parents) for at in range(0, len(frames), step)]
     rotations, positions = (np.concatenate(part) for part in zip(*parts, strict=True))

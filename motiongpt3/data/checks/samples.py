@@ -149,7 +149,7 @@ def _of_set(folder: Path) -> Iterator[Sample]:
 
 def _of_archive(folder: Path) -> Iterator[Sample]:
     archives: dict[str, dict[str, np.ndarray]] = {}
-    lines = (folder / "clips.jsonl").read_text("utf-8").splitlines()
+    lines = (folder / "clips.jsonl").read_bytes().splitlines()
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
