@@ -22,7 +22,7 @@ from jaxtyping import Float
 
 from motiongpt3.errors import InputError, ResourceError
 from motiongpt3.formats import usd
-from motiongpt3.formats.beside import Helper
+from motiongpt3.formats.beside import SPENT, Helper
 from motiongpt3.formats.bvh import MAX_JOINTS, MAX_PLACES
 from motiongpt3.formats.files import check_input
 from motiongpt3.formats.lines import MAX_VALUE
@@ -35,6 +35,9 @@ MAX_MEMORY, MAX_SECONDS = 4 * 2**30, 60
 MORE_MEMORY, MORE_EACH = 128 * 2**20, 1000
 """Bytes that it may take for one file, and for each byte of that: a damaged file may state any
 size, which pxr takes before it looks. Frames that are all alike take the most for their bytes."""
+MORE_SECONDS, SECONDS_EACH = 0.3, 5e-7
+"""Of processor time for one file, and for each byte of that: six times what sound ones take, or
+more. Some damaged ones take seconds."""
 KEPT_MEMORY = 2**30
 """A process that has taken more does not wait for another file."""
 _AT_ONCE = 20_000
@@ -89,7 +92,8 @@ def serve(handle: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.environ["PXR_WORK_THREAD_LIMIT"] = "1"  # each thread has memory of its own
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGALRM, SPENT):
+        signal.signal(number, signal.SIG_DFL)
     unit = 1 if sys.platform == "darwin" else 1024
     pipe = Connection(handle)
     with contextlib.suppress(EOFError, OSError):
@@ -118,13 +122,14 @@ def _answer(path: str) -> bytes:
 
 
 def _bound(path: str) -> None:
-    """Let this process take as much more memory as a file of that size can need."""
+    """Let this process take as much more memory and time as a file of that size can need."""
     import resource
 
+    size = os.path.getsize(path)
+    signal.setitimer(signal.ITIMER_PROF, MORE_SECONDS + SECONDS_EACH * size)
     with contextlib.suppress(OSError):  # there is no such file but on Linux
         pages = int(Path("/proc/self/statm").read_text().split()[5])
-        more = MORE_MEMORY + MORE_EACH * os.path.getsize(path)
-        most = min(MAX_MEMORY, pages * resource.getpagesize() + more)
+        most = min(MAX_MEMORY, pages * resource.getpagesize() + MORE_MEMORY + MORE_EACH * size)
         resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
 
 
