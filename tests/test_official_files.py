@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import released
 import torch
 from torch import Tensor
 
@@ -13,6 +14,12 @@ import motiongpt3
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model.loading import read_bundle
 from motiongpt3.model.official import read_official
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release, as the authors' code would have written it."""
+    return released.write(tmp_path_factory.mktemp("released")).parent
 
 
 def changed(folder: Path, out: Path, change: Callable[[dict[str, Tensor]], object]) -> Path:

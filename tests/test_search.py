@@ -125,7 +125,7 @@ def test_a_damaged_index_is_refused(index: Path, tmp_path: Path) -> None:
         with pytest.raises(CorruptError, match="manifest"):
             read_index(tmp_path / name)
     (tmp_path / "clips.jsonl" / "manifest.json").write_text("{")
-    with pytest.raises(CorruptError, match="no manifest"):
+    with pytest.raises(CorruptError, match=r"manifest\.json: cannot be read"):
         read_index(tmp_path / "clips.jsonl")
     with pytest.raises(InputError, match="no index"):
         read_index(tmp_path)

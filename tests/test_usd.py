@@ -144,7 +144,8 @@ def test_a_reader_that_died_or_gave_up_is_replaced(
     Motion.read(tmp_path / "a.usdc")
     os.kill(usd_read._HELPER._waiting[0][0].pid, signal.SIGKILL)
     assert len(Motion.read(tmp_path / "a.usdc")) == 12
-    monkeypatch.setattr(usd_read._HELPER, "seconds", 0.0)
+    os.kill(usd_read._HELPER._waiting[0][0].pid, signal.SIGSTOP)
+    monkeypatch.setattr(usd_read._HELPER, "seconds", 0.2)
     with pytest.raises(InputError, match="takes too long"):
         Motion.read(tmp_path / "a.usdc")
     monkeypatch.undo()
