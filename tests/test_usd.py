@@ -136,6 +136,15 @@ def test_one_process_reads_many_files_and_never_an_old_one(tmp_path: Path) -> No
     assert len(readers) == 1
 
 
+def test_a_large_process_reads_too(tmp_path: Path) -> None:
+    """What is started from it has nothing of its memory, but the system says that it had."""
+    usd_read._HELPER._waiting.clear()
+    person(3, 12).write(tmp_path / "a.usdc")
+    large = bytearray(b"\1") * (usd_read.KEPT_MEMORY + 2**27)
+    assert len(Motion.read(tmp_path / "a.usdc")) == 12
+    assert len(large) > usd_read.KEPT_MEMORY
+
+
 def test_a_reader_that_died_or_gave_up_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import signal
-import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -94,10 +93,9 @@ def serve(handle: int) -> None:
     os.environ["PXR_WORK_THREAD_LIMIT"] = "1"  # each thread has memory of its own
     for number in (signal.SIGALRM, SPENT):
         signal.signal(number, signal.SIG_DFL)
-    unit = 1 if sys.platform == "darwin" else 1024
     pipe = Connection(handle)
     with contextlib.suppress(EOFError, OSError):
-        while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < KEPT_MEMORY:
+        while _taken() < KEPT_MEMORY:
             path = os.fsdecode(pipe.recv_bytes())
             # It ends in the middle of a file when nobody is left to end it, and later when nobody
             # has asked for long.
@@ -119,6 +117,15 @@ def _answer(path: str) -> bytes:
     file = io.BytesIO()
     np.savez(file, told=np.frombuffer(json.dumps(told).encode(), np.uint8), **arrays)
     return file.getvalue()
+
+
+def _taken() -> int:
+    """Bytes of memory that this process has. Most it ever had would count what it was forked of."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:  # there is no such file but on Linux
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _bound(path: str) -> None:
