@@ -1,5 +1,6 @@
 """Motion files in and out, chosen by suffix. Pictures and videos are written by `render`."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def check_readable(path: str | Path) -> None:
     Raises:
         InputError: for a suffix that is not read here, or as `files.check_input`.
     """
-    if Path(path).suffix.lower() not in READABLE:
+    if _suffix(path) not in READABLE:
         raise _unknown(path, "read", READABLE)
     check_input(path)
 
@@ -41,7 +42,7 @@ def check_writable(path: str | Path) -> None:
     Raises:
         InputError: for a suffix that neither this room nor `render` writes.
     """
-    if Path(path).suffix.lower() not in WRITABLE + PICTURES:
+    if _suffix(path) not in WRITABLE + PICTURES:
         raise _unknown(path, "written", WRITABLE + PICTURES)
 
 
@@ -62,7 +63,7 @@ def read(path: str | Path, **options: Any) -> Motion:
             or for an option that files of this suffix have not (`READ_OPTIONS`).
     """
     check_readable(path)
-    suffix = Path(path).suffix.lower()
+    suffix = _suffix(path)
     options = {name: value for name, value in options.items() if value is not None}
     _check_options(options, READ_OPTIONS.get(suffix, ()), path)
     return _read(path, suffix, **options)
@@ -118,7 +119,7 @@ def write(motion: Motion, path: str | Path, **options: Any) -> None:
         ResourceError: when the place cannot be written.
     """
     check_writable(path)
-    suffix = Path(path).suffix.lower()
+    suffix = _suffix(path)
     options = {name: value for name, value in options.items() if value is not None}
     _check_options(options, ("skeleton",) if suffix in SKELETAL else (), path)
     if options:
@@ -181,6 +182,10 @@ def _check_options(options: dict[str, Any], known: tuple[str, ...], path: str | 
             where=str(path),
             hint=f"{Path(path).suffix} has {', '.join(known) or 'no options'}",
         )
+
+
+def _suffix(path: str | Path) -> str:
+    return os.path.splitext(path)[1].lower()
 
 
 def _unknown(path: str | Path, verb: str, suffixes: tuple[str, ...]) -> InputError:

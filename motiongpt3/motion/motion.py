@@ -153,7 +153,7 @@ class Motion:
         """
         from motiongpt3 import formats
 
-        return formats.read(Path(path), **options)
+        return formats.read(path, **options)
 
     def write(self, path: str | Path, **options: Any) -> Path:
         """Write a motion file of any kind in `motiongpt3.formats.WRITABLE`, or a picture.
