@@ -105,6 +105,7 @@ def test_a_killed_process_costs_one_request(tmp_path: Path) -> None:
             os.kill(server.children()[0], signal.SIGKILL)
             assert lost.result().status_code == 503
             assert int(lost.result().headers["retry-after"]) > 0
+        server.until_ready()  # though nobody has asked since
         assert [server.generate(seed=n).status_code for n in range(50)] == [200] * 50
         assert server.metric('motiongpt3_process_deaths_total{process="model"}') == 1
         os.kill(server.children()[-1], signal.SIGKILL)  # while nobody waits for it

@@ -12,6 +12,8 @@ from motiongpt3.server.process import Died, Process, Progress
 
 TOGETHER = 32
 """Most requests that are done together."""
+_MOMENT = 0.008
+"""Seconds, less than a motion takes alone."""
 _POISON = 2
 """A request that so many processes died of is not tried again."""
 
@@ -76,6 +78,8 @@ class Line:
         self._deaths: dict[Hashable, int] = {}
         self._seconds = 0.1
         """What a request takes, smoothed."""
+        self._together = 1
+        """Requests of the last batch."""
         self._wake, self._closed = asyncio.Event(), False
 
     def join(
@@ -107,19 +111,30 @@ class Line:
     async def run(self) -> None:
         """Serve the line until it is closed."""
         try:
-            await self.process.start()
-            while await self._somebody():
-                if not self.process.alive:  # it ended while nobody waited for it
+            while not self._closed:
+                if not self.process.alive:  # it has not begun, or has ended
                     await self.process.start()
-                await self._serve(self._next())
+                elif await self._gathered() and self.process.alive:
+                    await self._serve(self._next())
         except Exception as error:  # noqa: BLE001 - without this line nobody would be answered
             self.told.fatal(error)
 
-    async def _somebody(self) -> bool:
-        """Wait until somebody stands in line; False once it is closed."""
-        while not self.waiting and not self._closed:
+    async def _gathered(self) -> bool:
+        """Wait until somebody stands in line; False once it is closed.
+
+        Who was answered together asks again at about the same time: for a moment all are waited
+        for, or else the first would be served alone and the others after that.
+        """
+        until = None
+        while not self._closed and len(self.waiting) < (self._together if self.waiting else 1):
+            if self.waiting and until is None:
+                until = time.monotonic() + _MOMENT
             self._wake.clear()
-            await self._wake.wait()
+            try:
+                left = None if until is None else until - time.monotonic()
+                await asyncio.wait_for(self._wake.wait(), left)
+            except asyncio.TimeoutError:
+                break
         return not self._closed
 
     def close(self) -> None:
@@ -149,7 +164,7 @@ class Line:
         places = [place for place in places if place not in poison and not place.answer.done()]
         if not places:
             return
-        self.under_way, begun = places, time.monotonic()
+        self.under_way, self._together, begun = places, len(places), time.monotonic()
         self.told.batch(len(places))
 
         def progress(done: int, steps: int) -> None:

@@ -6,6 +6,7 @@ process with it, and nothing else. A new process takes its place.
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import time
 from collections import deque
@@ -123,6 +124,7 @@ class Process:
         while True:
             there = asyncio.Event()
             loop.add_reader(pipe.fileno(), there.set)
+            os.set_blocking(pipe.fileno(), True)  # uvloop takes that away; a message comes in parts
             try:
                 await there.wait()
             finally:
