@@ -1,8 +1,8 @@
-"""Coverage-guided fuzzing of one reader: python tests/fuzz.py READER SECONDS FOLDER.
+"""Coverage-guided fuzzing of one reader: python tests/fuzz.py READER SECONDS SEED FOLDER.
 
-Needs atheris. A file is written into the folder for each try, so it is best in memory. Leaves with
-0 when every file was read or refused within its second, and otherwise with another code, after
-writing the file at fault to crash-* in the working folder.
+Needs atheris. Seed 0 stands for another one each time. A file is written into the folder for each
+try, so it is best in memory. Leaves with 0 when every file was read or refused within its second,
+and otherwise with another code, after writing the file at fault to crash-* in the working folder.
 """
 
 import os
@@ -21,7 +21,8 @@ with atheris.instrument_imports(include=OURS):
 
 
 def main() -> None:
-    reader, seconds, folder = readers.READERS[sys.argv[1]], sys.argv[2], Path(sys.argv[3])
+    name, seconds, seed, place = sys.argv[1:]
+    reader, folder = readers.READERS[name], Path(place)
     corpus = folder / "corpus"
     corpus.mkdir()
     for number, content in enumerate(reader.seeds(folder)):
@@ -36,7 +37,8 @@ def main() -> None:
             raise TimeoutError(f"{time.process_time() - begun:.2f} s")
 
     limits = ["-max_len=100000", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]
-    atheris.Setup([sys.argv[0], str(corpus), f"-max_total_time={seconds}", *limits], one)
+    limits += [f"-max_total_time={seconds}", f"-seed={seed}"]
+    atheris.Setup([sys.argv[0], str(corpus), *limits], one)
     atheris.Fuzz()
 
 

@@ -278,3 +278,15 @@ def written(folder: Path) -> Path:
 )
 def test_names_are_taken_apart(name: str, expected: tuple[str, str]) -> None:
     assert names.split_name(name) == expected
+
+
+def test_a_neck_that_is_stated_below_an_arm_is_taken_as_stated(tmp_path: Path) -> None:
+    """Whatever lies above it is then no head: found by guided fuzzing."""
+    skeletons.write(skeletons.TOOLS["rigify"], tmp_path / "a.bvh", frames=6)
+    (tmp_path / "map.toml").write_text(
+        'unit = "metre"\nup = "Z"\nfps = 30\n[joints]\nleft_hip = "thigh.L"\n'
+        'right_hip = "thigh.R"\nleft_knee = "shin.L"\nright_knee = "toe.R"\n'
+        'neck= "forearm.L"\nright_elbow = "forearm.R"\nleft_wrist = "hand.L"\n'
+    )
+    motion = Motion.read(tmp_path / "a.bvh", joints=tmp_path / "map.toml")
+    assert motion.provenance["joints"]["neck"]["node"] == "forearm.L"

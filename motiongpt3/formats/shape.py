@@ -218,9 +218,9 @@ def _neck_and_head(shape: Shape, body: _Body, known: Mapping[str, int]) -> dict[
     """The neck is the first node above the arms' hub, the head the one a neck's length beyond."""
     way = [n for n in body.head[1:] if shape.lengths[n] > 0]
     neck = known.get("neck", way[0] if len(way) > 1 else body.head[0])
-    beyond = [n for n in way if neck in shape.rig.above(n)] or [way[-1]]
+    beyond = [n for n in way if neck in shape.rig.above(n)]
     usual = _NECK * body.legs[0].length
-    head = min(beyond, key=lambda n: abs(shape.between(neck, n) - usual))
+    head = min(beyond, key=lambda n: abs(shape.between(neck, n) - usual), default=body.head[-1])
     return {"neck": neck, "head": known.get("head", head)}
 
 
