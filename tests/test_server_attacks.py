@@ -5,7 +5,9 @@ import os
 import re
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -100,25 +102,28 @@ def test_bodies_are_bounded_together_too(tmp_path: Path) -> None:
     head = (
         b"POST /v1/motions?format=bvh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n"
     )
-    with Served(tmp_path, {"bodies": 3 * 2**20}) as server:
+    with Served(tmp_path, {"bodies": 3 * 2**20}) as server, ExitStack() as lines:
 
-        def until(status: int) -> None:
+        def until(status: int, meanwhile: Callable[[], object]) -> None:
             end = time.monotonic() + 20
             while True:
                 answer = server.http.post("/v1/motions?format=bvh", content=b"x" * 2**20)
                 if answer.status_code == status:
                     return
                 assert time.monotonic() < end
+                meanwhile()
                 time.sleep(0.1)
 
-        lines = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
-        for line in lines:
-            line.sendall(head + b"x" * 899_999)
-        until(429)
+        def hold() -> None:
+            """A body that is never whole; it may be refused itself, where another came first."""
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            with suppress(OSError):
+                line.sendall(head + b"x" * 899_999)
+
+        until(429, hold)
         assert server.generate().status_code == 200
-        for line in lines:
-            line.close()
-        until(422)  # what has left is no longer counted
+        lines.close()
+        until(422, lambda: None)  # what has left is no longer counted
 
 
 def test_motions_do_not_grow_without_end(tmp_path: Path) -> None:
