@@ -1,6 +1,7 @@
 """Requests in line for a process: bounded, done together where they can be, each answered once."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -114,28 +115,28 @@ class Line:
             while not self._closed:
                 if not self.process.alive:  # it has not begun, or has ended
                     await self.process.start()
-                elif await self._gathered() and self.process.alive:
+                    continue
+                await self._gathered()
+                if self.waiting and self.process.alive:  # who stood there may have left
                     await self._serve(self._next())
         except Exception as error:  # noqa: BLE001 - without this line nobody would be answered
             self.told.fatal(error)
 
-    async def _gathered(self) -> bool:
-        """Wait until somebody stands in line; False once it is closed.
+    async def _gathered(self) -> None:
+        """Wait until somebody stands in line, or it is closed.
 
         Who was answered together asks again at about the same time: for a moment all are waited
         for, or else the first would be served alone and the others after that.
         """
-        until = None
-        while not self._closed and len(self.waiting) < (self._together if self.waiting else 1):
-            if self.waiting and until is None:
-                until = time.monotonic() + _MOMENT
+        await self._until(1)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._until(self._together), _MOMENT)
+
+    async def _until(self, count: int) -> None:
+        """Wait until so many stand in line, or it is closed."""
+        while len(self.waiting) < count and not self._closed:
             self._wake.clear()
-            try:
-                left = None if until is None else until - time.monotonic()
-                await asyncio.wait_for(self._wake.wait(), left)
-            except asyncio.TimeoutError:
-                break
-        return not self._closed
+            await self._wake.wait()
 
     def close(self) -> None:
         """Let nobody in any more and send home whoever still waits."""
