@@ -35,7 +35,7 @@ from motiongpt3.evaluation.retrieval import (
 )
 from motiongpt3.evaluation.table import Column
 from motiongpt3.model.evaluator import Evaluator
-from motiongpt3.motion.features import joints_to_features
+from motiongpt3.motion.many import features_of_each
 
 Embeddings = Float[np.ndarray, "N D"]
 
@@ -87,9 +87,9 @@ class Judge:
             return NO_JUDGE
         if not all(np.isfinite(clip).all() for clip in clips):
             return _NOT_FINITE
-        doubles = (np.asarray(clip, np.float64) for clip in clips)
-        made = (joints_to_features(c, self.held.skeleton, self.held.hip_sign) for c in doubles)
-        return self.evaluator.motions([np.asarray(clip, np.float32) for clip in made])
+        doubles = [np.asarray(clip, np.float64) for clip in clips]
+        made = features_of_each(doubles, self.held.skeleton, self.held.hip_sign)
+        return self.evaluator.motions(made)
 
     def texts(self, captions: Sequence[str]) -> Embeddings | Missing:
         """Embeddings of captions: those of the split are kept, others are read anew.

@@ -92,7 +92,8 @@ def begin(
                 "holds a run already", where=str(folder), hint="--resume goes on with it"
             )
         before = read(folder)
-        before["recipe"] = _with_defaults(before.get("recipe"), recipe)
+        whole = _with_defaults(before.get("recipe"), recipe)
+        before["recipe"] = json.loads(json.dumps(whole, default=asdict))
         _compare(path, before, described, allow)
         old, new = (whole.get("environment", {}) for whole in (before, described))
         moved = [f"{key}: {old.get(key)} -> {new[key]}" for key in new if new[key] != old.get(key)]
@@ -183,7 +184,7 @@ def _with_defaults(values: Any, recipe: Any) -> Any:
             whole[field.name] = field.default
         elif field.default_factory is not MISSING:
             whole[field.name] = field.default_factory()
-    return json.loads(json.dumps(whole, default=asdict))
+    return whole
 
 
 def _allowed(key: str, allow: Sequence[str]) -> bool:
