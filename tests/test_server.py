@@ -205,6 +205,7 @@ def test_a_job_is_cancelled_at_its_next_step(server: Served) -> None:
     assert server.http.delete(f"/v1/jobs/{name}").json()["state"] == "cancelled"
     assert server.generate().status_code == 200  # the model is free again
     assert time.monotonic() - begun < 2
+    assert server.http.get(f"/v1/jobs/{name}").json()["state"] == "cancelled"
     assert server.http.get("/v1/jobs/" + "0" * 32).status_code == 404
     assert server.http.post("/v1/jobs", json={}).status_code == 422
 

@@ -1,5 +1,6 @@
 """What is kept: bounded, found again, and gone without a word of where it lay."""
 
+import asyncio
 import os
 import threading
 from pathlib import Path
@@ -93,3 +94,20 @@ def test_jobs_that_cannot_be_written_are_not_begun(tmp_path: Path) -> None:
     (tmp_path / "jobs").write_text("no folder")
     with pytest.raises(ResourceError, match="cannot keep jobs"):
         Jobs(tmp_path / "jobs", 10)
+
+
+def test_a_job_that_has_ended_stays_so_and_its_watchers_hear_it(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path / "jobs", 10)
+
+    async def heard() -> list[str]:
+        job, states = jobs.new(), []
+        async for state in jobs.watch(job):
+            assert state
+            states.append(state.state)
+            jobs.step(job, len(states), 3)
+            if len(states) == 2:  # the watcher is still being told of its second step
+                jobs.end(job, "cancelled")
+                jobs.step(job, 3, 3)  # was on its way when it was cancelled
+        return states
+
+    assert asyncio.run(heard()) == ["waiting", "running", "cancelled"]

@@ -77,8 +77,9 @@ class Jobs:
         return self._jobs[name]
 
     def step(self, job: Job, done: int, steps: int) -> None:
-        """It has come so far."""
-        self._change(job, state="running", done=done, steps=steps)
+        """It has come so far; what is still told of one that was cancelled is too late."""
+        if not job.ended:
+            self._change(job, state="running", done=done, steps=steps)
 
     def end(
         self, job: Job, state: str, motions: list[Kept] | None = None, error: Problem | None = None
@@ -92,10 +93,10 @@ class Jobs:
     async def watch(self, job: Job) -> AsyncIterator[JobState | None]:
         """Its state now and after every change until it ends; None where nothing changed long."""
         while True:
-            yield job.state
-            if job.ended:
+            state, changed = job.state, job.changed  # it may change while the watcher is told
+            yield state
+            if state.state in _ENDED:
                 return
-            changed = job.changed
             while not changed.is_set():
                 try:
                     await asyncio.wait_for(changed.wait(), _BEAT_SECONDS)
