@@ -44,10 +44,15 @@ def record(
 
     A run that goes on from a state repeats steps, so what was seen after it no longer holds.
     """
-    lines = [line for _, line in read_lines(folder / CHECKS) if line["step"] < step]
-    lines.append({"step": step, "figures": dict(figures), "pictures": list(pictures)})
-    with atomic_write(folder / CHECKS) as part:
-        part.write_text(json_lines(lines), encoding="utf-8")
+    check = {"step": step, "figures": dict(figures), "pictures": list(pictures)}
+    cut(folder / CHECKS, step, [check])
+
+
+def cut(path: Path, step: int, more: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Keep the lines before a step, and add others; a kill leaves the file as it was."""
+    lines = [line for _, line in read_lines(path) if line["step"] < step]
+    with atomic_write(path) as part:
+        part.write_text(json_lines([*lines, *more]), encoding="utf-8")
 
 
 def corrupt(path: Path, line: int, what: str, hint: str) -> CorruptError:

@@ -15,11 +15,10 @@ from typing import Any
 import torch
 
 from motiongpt3.errors import InputError, NonFiniteError, StoppedError
-from motiongpt3.formats.lines import json_lines
 from motiongpt3.training.engine import Engine, Losses
 from motiongpt3.training.feed import batches
 from motiongpt3.training.job import Job
-from motiongpt3.training.log import LOG, read_lines
+from motiongpt3.training.log import LOG, cut
 from motiongpt3.training.memory import Memory
 from motiongpt3.training.stage import Stage, Watch, products, use_bf16
 from motiongpt3.training.stopping import SIGNALS
@@ -164,8 +163,7 @@ class Fit:
             yield lambda record: None
             return
         path = self.stage.folder / LOG
-        kept = [line for _, line in read_lines(path) if line["step"] < first]
-        path.write_text(json_lines(kept), encoding="utf-8")
+        cut(path, first)
         with open(path, "a", encoding="utf-8", buffering=1) as file:
             yield lambda record: print(json.dumps(record), file=file)
 
