@@ -39,6 +39,14 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a release, as the authors' code would have written it."""
+    import released
+
+    return released.write(tmp_path_factory.mktemp("released")).parent
+
+
+@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model of the tiny recipe."""
     from clips import trained_once  # after the checking hook

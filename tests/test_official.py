@@ -30,13 +30,8 @@ CAPTION = "a person walks forward."
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return released.write(tmp_path_factory.mktemp("released")).parent
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> MotionGPT:
-    return motiongpt3.load(folder / "motiongpt3.ckpt", compat="official")
+def model(release: Path) -> MotionGPT:
+    return motiongpt3.load(release / "motiongpt3.ckpt", compat="official")
 
 
 def drawn(name: str, *shape: int) -> Tensor:
@@ -126,9 +121,9 @@ def test_two_motions_of_one_question_share_its_slots_turn_by_turn(model) -> None
     torch.testing.assert_close(x, slots.transpose(0, 1).flatten(0, 1))
 
 
-def test_parts_have_the_papers_sizes(folder) -> None:
+def test_parts_have_the_papers_sizes(release) -> None:
     """Weights the official code holds and never reads are counted in by hand."""
-    model = MotionGPT(read_bundle(folder / "motiongpt3.ckpt"))
+    model = MotionGPT(read_bundle(release / "motiongpt3.ckpt"))
 
     def size(weights) -> int:
         return sum(w.numel() for w in weights)
@@ -157,7 +152,7 @@ def test_all_tasks_run(model) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-def test_peak_memory_is_little_more_than_the_weights(folder: Path) -> None:
+def test_peak_memory_is_little_more_than_the_weights(release: Path) -> None:
     """In a process of its own, the 1.02 GB of weights loaded and run once."""
     script = (
         "import re, sys, motiongpt3\n"
@@ -167,13 +162,13 @@ def test_peak_memory_is_little_more_than_the_weights(folder: Path) -> None:
         "print(int(peak) * 1024 / (4 * model.parameters))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, str(release)], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) <= 1.4
 
 
-def test_a_converted_release_is_the_release(folder: Path, tmp_path: Path, capsys) -> None:
-    source, out = str(folder / "motiongpt3.ckpt"), str(tmp_path / "ours")
+def test_a_converted_release_is_the_release(release: Path, tmp_path: Path, capsys) -> None:
+    source, out = str(release / "motiongpt3.ckpt"), str(tmp_path / "ours")
     assert main(["convert-checkpoint", source, out]) == 0
     assert "MotionGPT3 (official release)" in capsys.readouterr().out
     ours, theirs = motiongpt3.load(out), motiongpt3.load(source)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import released
 import torch
 from torch import Tensor
 
@@ -14,12 +13,6 @@ import motiongpt3
 from motiongpt3.errors import CorruptError, InputError
 from motiongpt3.model.loading import read_bundle
 from motiongpt3.model.official import read_official
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release, as the authors' code would have written it."""
-    return released.write(tmp_path_factory.mktemp("released")).parent
 
 
 def changed(folder: Path, out: Path, change: Callable[[dict[str, Tensor]], object]) -> Path:
@@ -54,12 +47,12 @@ TOKENS = "lm.language_model.pre_processors.1.weight"
     ],
     ids=["missing", "extra", "nan", "width", "words", "tokens"],
 )  # fmt: skip
-def test_a_wrong_tensor_is_named(folder: Path, tmp_path: Path, change, says: str) -> None:
+def test_a_wrong_tensor_is_named(release: Path, tmp_path: Path, change, says: str) -> None:
     with pytest.raises(CorruptError, match=says):
-        read_official(changed(folder, tmp_path, change))
+        read_official(changed(release, tmp_path, change))
 
 
-def test_later_stages_and_other_precisions_load(folder: Path, tmp_path: Path) -> None:
+def test_later_stages_and_other_precisions_load(release: Path, tmp_path: Path) -> None:
     """Half precision, names in another order, and no stand-in for "nothing": then no guidance."""
 
     def change(state: dict[str, Tensor]) -> None:
@@ -68,24 +61,24 @@ def test_later_stages_and_other_precisions_load(folder: Path, tmp_path: Path) ->
             kind = torch.bfloat16 if name.startswith("lm.") else torch.float16
             state[name] = state.pop(name).to(kind)
 
-    bundle = read_official(changed(folder, tmp_path, change))
+    bundle = read_official(changed(release, tmp_path, change))
     assert all(t.dtype == torch.float32 for t in bundle.network.state_dict().values())
     assert bundle.card["conventions"]["guidance"] == 1.0
     assert not bundle.network.heads.diffusion.nothing.any()
 
 
-def test_a_folder_of_checkpoints_holds_one_release(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_of_checkpoints_holds_one_release(release: Path, tmp_path: Path) -> None:
     """The authors' folder: the release, the VAE it was trained on, statistics in another place."""
     place = tmp_path / "checkpoints"
     place.mkdir()
     (place / "1222_mld_humanml3d_FID041.ckpt").write_bytes(b"not read")
-    (place / "motiongpt3.ckpt").symlink_to(folder / "motiongpt3.ckpt")
+    (place / "motiongpt3.ckpt").symlink_to(release / "motiongpt3.ckpt")
     meta = tmp_path / "assets" / "meta"
     meta.mkdir(parents=True)
     for name in ("Mean.npy", "Std.npy"):
-        (meta / name.lower()).write_bytes((folder / name).read_bytes())
+        (meta / name.lower()).write_bytes((release / name).read_bytes())
     bundle = read_bundle(place)
-    np.testing.assert_array_equal(bundle.mean, np.load(folder / "Mean.npy"))
+    np.testing.assert_array_equal(bundle.mean, np.load(release / "Mean.npy"))
     (place / "motiongpt3.ckpt").rename(place / "other.ckpt")
     with pytest.raises(InputError, match="which of 1222.*other.ckpt"):
         read_bundle(place)
@@ -101,8 +94,8 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path: Path) -> None:
         motiongpt3.load(tmp_path / "t.ckpt")
 
 
-def test_statistics_must_lie_beside_it_and_fit(folder, tmp_path: Path, monkeypatch) -> None:
-    (tmp_path / "a.ckpt").symlink_to(folder / "motiongpt3.ckpt")
+def test_statistics_must_lie_beside_it_and_fit(release, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "a.ckpt").symlink_to(release / "motiongpt3.ckpt")
     monkeypatch.setenv("MOTIONGPT3_DATA", str(tmp_path))  # no reference files there
     with pytest.raises(InputError, match=r"Mean\.npy and Std\.npy"):
         motiongpt3.load(tmp_path / "a.ckpt")

@@ -152,9 +152,15 @@ def joints_to_features(
     features = np.concatenate([r.reshape(*shape, -1) for r in rows], -1, dtype=np.float32)
     if skeleton.metres < 0.1:  # metres stay as published, to the last bit: they are exact enough
         for clip in np.ndindex(shape[:-1]):
-            ground = joints[clip][:, 0, [0, 2]]
-            features[clip][:, :3] = exact_steps(half_turn[clip][:, 0], ground - ground[0])
+            features[clip][:, :3] = exact_steps(half_turn[clip][:, 0], _path(joints[clip]))
     return features
+
+
+def _path(joints: Float[np.ndarray, "T J 3"]) -> Float[np.ndarray, "T 2"]:
+    """The root over the ground, from where it begins."""
+    ground = joints[:, 0, [0, 2]]
+    path: Float[np.ndarray, "T 2"] = ground - ground[0]
+    return path
 
 
 def contacts(
