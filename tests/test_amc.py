@@ -206,6 +206,9 @@ MOTIONS = {
     "many frames": MOTION + "\n9" * 900_000,
     "rate 0": "# 0 fps\n" + MOTION,
     "binary": "\x00\x01\x02" * 999,
+    "a separator before a number": MOTION.replace("\n1\n", "\n\x1f1\n", 1),
+    "other digits": MOTION.replace("\n1\n", "\n\u0661\n", 1),
+    "a long number": MOTION.replace("\n1\n", "\n" + "1" * 5000 + "\n", 1),
     "an ASF": SKELETON,
 }
 

@@ -44,6 +44,8 @@ _RATE = re.compile(
     r"|([\d.]+)\s*(?:fps|hz)\b",
     re.IGNORECASE,
 )
+_NUMBER = re.compile("[0-9]{1,9}")
+"""Of a frame."""
 
 Row = tuple[int, bytes]
 """Number of a line, and the line."""
@@ -65,7 +67,7 @@ def read(path: str | Path, asf: str | Path | None = None, fps: float | None = No
     place = Path(asf) if asf is not None else _beside(Path(path))
     skeleton = asf_file.read(place)
     lines = Lines(data, str(path))
-    degrees, stated = _header(lines, data, skeleton.degrees)
+    degrees, stated, number = _header(lines, data, skeleton.degrees)
     told = {"asf": str(place)}
     if fps is None and stated is None and skeleton.length == CMU_LENGTH:
         told["fps"] = f"assumed {CMU_FPS:g}, the rate of CMU's library, whose unit the ASF has"
@@ -74,7 +76,7 @@ def read(path: str | Path, asf: str | Path | None = None, fps: float | None = No
     if rate is None:
         hint = "give it: --fps 120, or Motion.read(path, fps=120)"
         raise InputError("the file has no frame rate", where=str(path), hint=hint)
-    values = _frames(lines, skeleton)
+    values = _frames(lines, skeleton, number)
     motion = _motion(_rig(skeleton, values, rate, degrees), skeleton, str(path))
     return replace(motion, provenance={**motion.provenance, **told})
 
@@ -112,25 +114,24 @@ def _beside(path: Path) -> Path:
     )
 
 
-def _header(lines: Lines, data: bytes, degrees: bool) -> tuple[bool, float | None]:
-    """Whether angles are degrees, and frames per second if told; ends before the first frame."""
+def _header(lines: Lines, data: bytes, degrees: bool) -> tuple[bool, float | None, int]:
+    """Whether angles are degrees, frames per second if told, and the first frame's number."""
     fps = None
     while (line := lines.next()).startswith((":", "#")):
         if line.upper() in (":DEGREES", ":RADIANS"):
             degrees = line.upper() == ":DEGREES"
         if found := _RATE.search(line):
             fps = lines.number(found[1] or found[2])
-    if not line.isdecimal():
+    if not _NUMBER.fullmatch(line):
         hint = f"this is {describe(data[:64])}; an AMC has the number of a frame here"
         raise lines.error(f"unexpected {line[:40]!r}" if line else "there are no frames", hint)
-    return degrees, fps
+    return degrees, fps, int(line)
 
 
-def _frames(lines: Lines, asf: Asf) -> dict[str, Float[np.ndarray, "T C"]]:
+def _frames(lines: Lines, asf: Asf, number: int) -> dict[str, Float[np.ndarray, "T C"]]:
     """The numbers of every bone in all frames, which must list the same bones."""
     begin = lines.at - 1
     rows = [(n, r) for n, r in enumerate(lines.lines[begin:], begin + 1) if r.strip()]
-    number = int(rows[0][1])
     names = _frame(lines, rows, 0, number, asf)
     each = 1 + len(names)
     frames = len(rows) // each
