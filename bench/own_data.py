@@ -1,7 +1,7 @@
 """A user's own clips, as the documents say: BVH files of another skeleton with a captions.csv are
 prepared, the shipped model is trained on them, and judged on a wording it has not seen.
 
-python bench/own_data.py [--minutes M] [--clips 40] [--keep DIR] [--old]
+python bench/own_data.py [--minutes M] [--clips 40] [--keep DIR] [--old SEEDS]
 
 The new action is one that no clip of the development data shows: the left arm stretched out to the
 side while the right hand is at the head ("salutes"). It is made from real clips of people who
@@ -9,8 +9,9 @@ stand, whose arms are moved there and back by two-bone inverse kinematics, so th
 timing and noise are real. Files are written as BVH with Mixamo's joint names at 30 frames per
 second, in the size of a smaller person.
 
---old judges the prompts of bench/prompts.toml before and after, too (bench/semantics.py): of every
-rule the share of motions that meet it, and how much of it is lost.
+--old judges the prompts of bench/prompts.toml with so many seeds before and after, too
+(bench/semantics.py): of every rule the share of motions that meet it, and how much of it is lost. A
+seed is the same noise for all prompts, so that few seeds say little of a rule.
 """
 
 import argparse
@@ -167,7 +168,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="of training (default: the recipe's steps)")
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--keep", type=Path, help="an empty folder for everything that is made")
-    parser.add_argument("--old", action="store_true", help="judge what the model could do before")
+    parser.add_argument("--old", type=int, metavar="SEEDS", help="judge what it could do before")
     options = parser.parse_args()
     base = options.keep or Path(tempfile.mkdtemp(prefix="own-data-"))
     mine, prepared, run = base / "mine", base / "prepared", base / "run"
@@ -185,23 +186,23 @@ def main() -> int:
     took = (time.monotonic() - begun) / 60
     before, after = judged(None), judged(str(run / "model"))
     print(f"{UNSEEN!r}: {before} of {SEEDS} seeds before, {after} after {took:.1f} minutes")
-    lost = forgotten(base, run / "model") if options.old else 0.0
+    lost = forgotten(base, run / "model", options.old) if options.old else 0.0
     return int(after < NEEDED or lost > FORGIVEN)
 
 
-def forgotten(folder: Path, model: Path) -> float:
+def forgotten(folder: Path, model: Path, seeds: int) -> float:
     """Percentage points that bench/semantics.py finds lost on average; every rule is printed."""
     script, found = Path(__file__).with_name("semantics.py"), []
     for name, more in (("before", ()), ("after", ("--model", model))):
         out = folder / f"{name}.json"
-        words = [sys.executable, script, *map(str, more), "--json", out]
+        words = [sys.executable, script, "--seeds", f"{seeds}", *map(str, more), "--json", out]
         subprocess.run(words, check=False, stdout=subprocess.DEVNULL)
         found.append(rates(json.loads(out.read_text())["rows"]))
     before, after = found
     for rule in before:
-        print(f"{rule:<10} {before[rule]:6.1f} % -> {after[rule]:6.1f} %")
+        print(f"{rule:<13} {before[rule]:6.1f} % -> {after[rule]:6.1f} %")
     lost = float(np.mean(list(before.values())) - np.mean(list(after.values())))
-    print(f"mean       {np.mean(list(before.values())):6.1f} %, {lost:.1f} points lost")
+    print(f"mean          {np.mean(list(before.values())):6.1f} %, {lost:.1f} points lost")
     return lost
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from motiongpt3.data.tasks import Field
-from motiongpt3.model.bimodal import Bimodal, BimodalConfig
+from motiongpt3.model.bimodal import Bimodal, BimodalConfig, Teacher
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import TEXT, GPTConfig
 from motiongpt3.model.noise import item_generators, seeded
@@ -239,3 +239,47 @@ def test_losses_of_every_kind_of_sequence_add_up(model, packer) -> None:
         total = (means * counts)[counts > 0].sum() / counts.sum()
         torch.testing.assert_close(total, each.mean().detach())
     assert losses.motion.rows.tolist() == [0, 2, 3]
+
+
+@pytest.mark.parametrize("text_frozen", [False, True])
+@pytest.mark.parametrize("codebook", [0, 8])
+def test_who_is_its_own_teacher_learns_nothing_more(model, packer, codebook, text_frozen) -> None:
+    torch.manual_seed(2)
+    model = Bimodal(replace(model.config, masked=not codebook, codebook=codebook)).eval()
+    turns = MIXED[:3] if codebook else MIXED  # ids know no missing motions
+    tokens = packer.pack(turns)
+    asked = (1, 2) if codebook else (3, 3)
+    codes = [torch.randint(8, (n, SLOTS)) if codebook else latents(n, seed=n) for n in asked]
+    plain = model(tokens, *codes, seeded(range(3)), text_frozen)
+    rows = torch.tensor([True, False, False, True, True, False][: len(turns)])
+    losses = model(tokens, *codes, seeded(range(3)), text_frozen, Teacher(model, rows))
+    for ours, theirs in ((losses.text, plain.text), (losses.motion, plain.motion)):
+        own = rows[ours.rows]
+        torch.testing.assert_close(ours.values[~own], theirs.values[~own])
+        assert own.any() and (ours.values[own] != theirs.values[own]).all()
+        ours.values[own].sum().backward(retain_graph=True)
+    for name, weight in model.named_parameters():
+        assert weight.grad is None or weight.grad.abs().max() < 1e-5, name
+
+
+@pytest.mark.parametrize("codebook", [0, 8])
+def test_what_a_teacher_says_is_learned_whatever_is_there(model, packer, codebook) -> None:
+    torch.manual_seed(2)
+    model, other = (Bimodal(replace(model.config, codebook=codebook)).eval() for _ in range(2))
+    tokens, all_rows = text_to_motion(packer)[0], torch.ones(3, dtype=torch.bool)
+    there, else_ = [
+        torch.randint(8, (3, SLOTS)) if codebook else latents(3, seed=n) for n in range(2)
+    ]
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+
+    def losses(codes: Tensor) -> Tensor:
+        made = model(tokens, codes[:0], codes, seeded(range(3)), teacher=Teacher(other, all_rows))
+        return torch.stack([made.text.mean(), made.motion.mean()])
+
+    before = losses(there).detach()
+    for _ in range(60):
+        optimizer.zero_grad()
+        losses(there).sum().backward()
+        optimizer.step()
+    assert (losses(there) < before).all() and (losses(else_) < before).all()
+    assert all(weight.grad is None for weight in other.parameters())

@@ -83,6 +83,8 @@ def test_a_run_goes_on_from_another_model(run: Path, tmp_path: Path) -> None:
     assert before.keys() == after.keys()
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     assert any("blocks" in name for name in changed) and "heads.latent_scale" not in changed
+    for name, tensor in start.network.state_dict().items():
+        assert torch.equal(before[name], tensor), "what it begins with stays what it was"
     assert made.tokenizer.encode("waves") == start.tokenizer.encode("waves")
     other = replace(recipe.model, gpt=replace(recipe.model.gpt, width=64))
     with pytest.raises(CorruptError, match="shape"):

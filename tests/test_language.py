@@ -1,6 +1,7 @@
 """What language stages learn from: codes, losses of tasks, and rows that do not know each other."""
 
 from collections import Counter
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -118,6 +119,27 @@ def test_rows_of_a_batch_do_not_know_the_others(data, tokenizer, name) -> None:
         assert sum(counts) == whole.counts[term]
         mean = sum(c * v for c, v in zip(counts, values, strict=True)) / sum(counts)
         assert mean == pytest.approx(float(found[0][term].detach()), rel=1e-5), term
+
+
+def test_what_it_made_itself_is_learned_as_it_said_it(data, tokenizer) -> None:
+    stage = replace(STAGES["together"], tasks={Task.TEXT_TO_MOTION: 1.0}, kind_weight=0.0)
+    job = language_job(data, tokenizer, "together", stage=replace(stage, own_weight=3.0))
+    job.module.eval()
+    job.teacher, batch = deepcopy(job.network), batch_of(job)
+    assert not batch.own.any()  # clips of somebody's
+
+    def motion(own: list[bool]) -> float:
+        return float(job.losses(replace(batch, own=np.array(own)))["motion"].detach())
+
+    assert motion([False] * 4) > 0.1 and motion([True] * 4) == pytest.approx(0, abs=1e-6)
+    with torch.no_grad():
+        for weight in job.network.heads.diffusion.parameters():
+            weight += 0.01 * torch.randn_like(weight)
+    moved = motion([True] * 4)
+    job.stage = replace(job.stage, own_weight=1.0)
+    assert moved > 1e-5 and motion([True] * 4) == pytest.approx(moved / 3)
+    job.teacher, job.stage = None, replace(job.stage, own_weight=3.0)
+    assert motion([True] * 4) == motion([False] * 4), "nobody is asked"
 
 
 def test_naming_kinds_teaches_the_slots(data, tokenizer) -> None:

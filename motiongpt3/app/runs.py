@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from motiongpt3.errors import CorruptError, InputError
-from motiongpt3.training.log import CHECKS, LOG, corrupt, read_lines
+from motiongpt3.training.log import CHECKS, LOG, RUN, corrupt, read_lines
 
-ABOUT = "run.json"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 RATES = ("lr", "steps_per_s", "samples_per_s", "gradient", "skipped")
@@ -111,10 +110,10 @@ def read_run(folder: Path) -> RunLog:
         InputError: for a folder that is no run, or one that has not made a step.
         CorruptError: naming file and line of what is not as training writes it.
     """
-    path = folder / ABOUT
+    path = folder / RUN
     if not path.is_file():
         raise InputError(
-            "not a run", where=str(folder), hint=f"give a folder with {ABOUT}, as train makes it"
+            "not a run", where=str(folder), hint=f"give a folder with {RUN}, as train makes it"
         )
     about, planned = _about(path)
     stages = tuple(_stage(folder / name, steps) for name, steps in planned.items())

@@ -10,13 +10,14 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from motiongpt3.model.cache import KVCache
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import CONTROL_IDS, GPT, MOTION, TEXT, GPTConfig
-from motiongpt3.model.heads import CodeHeads, Codes, LatentHeads, MotionHeads
+from motiongpt3.model.heads import CodeHeads, Codes, LatentHeads, Lesson, MotionHeads
+from motiongpt3.model.losses import Each, Losses, soft_targets
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import IGNORE, Tokens
 
@@ -39,32 +40,25 @@ class BimodalConfig:
 
 
 @dataclass(frozen=True)
-class Each:
-    """A loss of each thing that is learned, and the sequence it stands in."""
+class Teacher:
+    """A model whose word is learned in place of the data's (Li and Hoiem 2016)."""
 
-    values: Float[Tensor, " n"]
-    rows: Int[Tensor, " n"]
-
-    def mean(self) -> Float[Tensor, ""]:
-        """What is minimised. Of nothing it is zero, and still part of the graph."""
-        return self.values.mean() if len(self.values) else self.values.sum()
-
-    @torch.no_grad()
-    def mean_of(self, kind: Int[Tensor, "B"], kinds: int) -> Float[Tensor, " kinds"]:
-        """The mean over the sequences of each kind; not a number where there is nothing."""
-        own, zeros = kind[self.rows], self.values.new_zeros(kinds)
-        count = zeros.index_add(0, own, torch.ones_like(self.values))
-        return zeros.index_add(0, own, self.values) / count
+    model: "Bimodal"
+    """Of the same sizes and kind."""
+    rows: Bool[Tensor, " B"]
+    """The sequences in which it is."""
 
 
 @dataclass(frozen=True)
-class Losses:
-    """What a batch teaches: cross-entropy of text tokens, the heads' losses of motions."""
+class _Read:
+    """Hidden states that something is learned from: of text tokens, and of motions' slots."""
 
-    text: Each
-    motion: Each
+    states: Float[Tensor, "n D"]
+    targets: Int[Tensor, " n"]
+    rows: Int[Tensor, " n"]
     slots: Float[Tensor, "R D"]
-    """Hidden states of the slots of motions to make."""
+    places: Int[Tensor, " R"]
+    """The sequence of each slot."""
 
 
 class Bimodal(nn.Module):
@@ -94,6 +88,7 @@ class Bimodal(nn.Module):
         asked: Codes,
         generators: Sequence[Generator] = (),
         text_frozen: bool = False,
+        teacher: Teacher | None = None,
     ) -> Losses:
         """Losses of whole sequences; tokens that nothing learned hangs on are not computed.
 
@@ -105,7 +100,21 @@ class Bimodal(nn.Module):
                 and `<eom>`. Text before a sequence's first motion is then read without gradient
                 and without dropout, and once where several sequences begin alike: the same losses
                 and gradients, for less work.
+            teacher: who is asked, in some of the sequences, what each word and motion should be.
         """
+        read = self._read(tokens, told, asked, text_frozen)
+        places, lesson, targets = read.places[:: self.heads.slots_per_loss], None, read.targets
+        if teacher is not None:
+            other, rows = teacher.model, teacher.rows
+            with torch.no_grad():
+                theirs = other._read(tokens, told, asked, text_frozen)
+                targets = soft_targets(targets, other.gpt.logits(theirs.states), rows[read.rows])
+            lesson = Lesson(other.heads, theirs.slots, rows[places])
+        text = self._text_losses(read.states, targets)
+        motion = self.heads.losses(read.slots, asked, generators, lesson)
+        return Losses(Each(text, read.rows), Each(motion, places), read.slots)
+
+    def _read(self, tokens: Tokens, told: Codes, asked: Codes, text_frozen: bool) -> _Read:
         before, cache, width = [], None, tokens.ids.shape[1]
         positions = self.gpt.next_positions(width, None, self.device)
         if text_frozen:
@@ -120,13 +129,11 @@ class Bimodal(nn.Module):
             x[tokens.asked] = self.heads.ask(asked).to(x.dtype)
         hidden = self.gpt(x, tokens.modality, positions, cache, tokens.valid & tokens.needed)
         states, targets, rows = map(torch.cat, zip(*before, _learned(tokens, hidden), strict=True))
-        text = self._text_losses(states, targets)
-        slots, places = hidden[tokens.asked], tokens.asked.nonzero()[:, 0]
-        motion = self.heads.losses(slots, asked, generators)
-        return Losses(Each(text, rows), Each(motion, places[:: self.heads.slots_per_loss]), slots)
+        places = tokens.asked.nonzero()[:, 0]
+        return _Read(states, targets, rows, hidden[tokens.asked], places)
 
     def _text_losses(
-        self, states: Float[Tensor, "n D"], targets: Int[Tensor, " n"]
+        self, states: Float[Tensor, "n D"], targets: Int[Tensor, " n"] | Float[Tensor, "n V"]
     ) -> Float[Tensor, " n"]:
         if not len(states):
             return states.sum(1)  # none, and still part of the graph

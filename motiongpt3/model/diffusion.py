@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from motiongpt3.errors import InputError
@@ -122,6 +122,7 @@ class DiffusionHead(nn.Module):
         latents: Float[Tensor, "N Z"],
         hidden: Float[Tensor, "N K D"],
         generators: Sequence[Generator],
+        taught: "Taught | None" = None,
     ) -> Float[Tensor, " N"]:
         """Mean squared error of the denoiser over `draws` random noise levels, of each latent.
 
@@ -130,8 +131,6 @@ class DiffusionHead(nn.Module):
         if not len(latents):
             return hidden.sum((1, 2))  # none, and still part of the graph
         c = self.config
-        conditions = self.pool(torch.cat([hidden, self.nothing[None]]))
-        told = conditions[:-1].repeat_interleave(c.draws, 0)
         latents = latents.repeat_interleave(c.draws, 0)
         t = self._drawn_levels(generators).to(latents.device)
         noise = noise_rows(generators, (c.draws, c.latent), latents).flatten(0, 1)
@@ -139,12 +138,22 @@ class DiffusionHead(nn.Module):
         dropped = torch.cat(chances).to(latents.device) < c.drop_condition
         keep = self.alpha_bar[t, None]
         noisy = keep.sqrt() * latents + (1 - keep).sqrt() * noise
-        said = self.said(noisy, t, torch.where(dropped, conditions[-1], told))
-        error = (said - training_target(c.prediction, latents, noise, keep)) ** 2
+        target = training_target(c.prediction, latents, noise, keep)
+        if taught is not None:
+            target = taught.instead(target, (noisy, t, dropped))
+        error = (self.said(noisy, t, self.conditions(hidden, dropped)) - target) ** 2
         if c.evenness:
             # What the network's output, one standard deviation of what x leaves open, does to v.
             error = error * ((keep + (1 - keep) / self.spread**2) ** c.evenness)
         return error.unflatten(0, (-1, c.draws)).mean((1, 2))
+
+    def conditions(
+        self, hidden: Float[Tensor, "N K D"], dropped: Bool[Tensor, "n 1"]
+    ) -> Float[Tensor, "n W"]:
+        """What each draw of a latent's is told; nothing where that is dropped."""
+        conditions = self.pool(torch.cat([hidden, self.nothing[None]]))
+        told = conditions[:-1].repeat_interleave(self.config.draws, 0)
+        return torch.where(dropped, conditions[-1], told)
 
     def _drawn_levels(self, generators: Sequence[Generator]) -> Int[Tensor, " n"]:
         """Noise levels to learn: all alike, or for rectified flow the middle ones more often."""
@@ -239,6 +248,27 @@ class DiffusionHead(nn.Module):
             return torch.zeros_like(self.spread)[None], self.spread[None]
         middle, narrower = self.told(condition).float().chunk(2, -1)
         return self.spread * middle, self.spread * narrower.exp()
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What another head says, learned in place of some latents (Hinton et al. 2015)."""
+
+    head: DiffusionHead
+    hidden: Float[Tensor, "N K D"]
+    """What it is told of each latent."""
+    rows: Bool[Tensor, " N"]
+    """Whether a latent is learned from it."""
+
+    @torch.no_grad()
+    def instead(
+        self, target: Float[Tensor, "n Z"], drawn: tuple[Tensor, Tensor, Tensor]
+    ) -> Float[Tensor, "n Z"]:
+        """Targets with its predictions in them, given noisy latents, levels and what is dropped."""
+        noisy, t, dropped = drawn
+        said = self.head.said(noisy, t, self.head.conditions(self.hidden, dropped))
+        rows = self.rows.repeat_interleave(len(target) // len(self.rows))
+        return torch.where(rows[:, None], said, target)
 
 
 class SlotPooling(nn.Module):

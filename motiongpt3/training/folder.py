@@ -24,11 +24,11 @@ import motiongpt3
 from motiongpt3.errors import InputError, ResourceError
 from motiongpt3.formats.files import atomic_write, read_json
 from motiongpt3.training.engine import Engine
+from motiongpt3.training.log import RUN
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-NAME = "run.json"
 _BINDING = ("recipe", "data", "begun_from", "codec_from", "precision")
 """What a run must have in common with the one it goes on from."""
 _SHOWN = 12
@@ -85,7 +85,7 @@ def begin(
             with other values.
         CorruptError: when its description cannot be read.
     """
-    path, described = folder / NAME, json.loads(json.dumps(description))
+    path, described = folder / RUN, json.loads(json.dumps(description))
     if path.is_file():
         if not resume:
             raise InputError(
@@ -112,9 +112,9 @@ def read(folder: Path) -> dict[str, Any]:
         InputError: when there is none.
         CorruptError: when it cannot be read.
     """
-    path = folder / NAME
+    path = folder / RUN
     if not path.is_file():
-        raise InputError("is not the folder of a run", where=str(folder), hint=f"it has no {NAME}")
+        raise InputError("is not the folder of a run", where=str(folder), hint=f"it has no {RUN}")
     return read_json(path)
 
 

@@ -1,25 +1,27 @@
 """Training the language model: the text branch on words, then both branches on all tasks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from motiongpt3.data.dataset import MotionText, Order
 from motiongpt3.data.tasks import Field, Task
 from motiongpt3.errors import InputError
-from motiongpt3.model.bimodal import Each
+from motiongpt3.model.bimodal import Bimodal, Teacher
 from motiongpt3.model.checkpoint import Bundle
 from motiongpt3.model.gpt import MOTION, TEXT
 from motiongpt3.model.heads import Codes, LatentHeads
+from motiongpt3.model.losses import Each
 from motiongpt3.model.noise import seeded
 from motiongpt3.model.sequence import IGNORE, Learned, Packer, Tokens, Turn
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.training.codes import ClipCodes, Encoder, interleaved
+from motiongpt3.training.replay import PREFIX
 from motiongpt3.training.turns import Cuts, Example, TurnMaker, Wording
 from motiongpt3.training.vae import check_skeleton
 
@@ -54,6 +56,9 @@ class LanguageStage:
     """Weight of naming a clip's kind (`MotionText.kinds`) from the slots of the motion to make.
     Noise tells a small model slowly which words matter; one number per clip tells it at once. What
     reads the kind is thrown away after the stage. 0 where kinds are not known, as in HumanML3D."""
+    own_weight: float = 1.0
+    """Weight of motions of the model's own making (`training.replay`): beside the errors of what is
+    new those of what it says still are small."""
     sampled_codes: bool = False
     """Motions are draws from the VAE's posterior, anew each time, in place of its means."""
     bpe_dropout: float = 0.05
@@ -76,6 +81,8 @@ class LanguageBatch:
     kinds: Int[np.ndarray, " N"]
     """Kind of each motion in an answer."""
     counts: Mapping[str, float]
+    own: Bool[np.ndarray, " B"]
+    """Whether a row is of a motion that the model made itself, and keeps."""
 
 
 class LanguageJob:
@@ -88,7 +95,12 @@ class LanguageJob:
         order: Order,
         stage: LanguageStage,
         codes: ClipCodes,
+        teacher: Bimodal | None = None,
     ):
+        """Args:
+        teacher: what the model was, where it learns motions of its own making again: in their
+            rows it learns to say what it said, not what is there.
+        """
         self.network, self.tokenizer = bundle.network, bundle.tokenizer
         self.data, self.order, self.stage, self.known = data, order, stage, codes
         check_skeleton(bundle.vae, data)
@@ -99,6 +111,7 @@ class LanguageJob:
         self.packer = Packer(self.tokenizer, self.network.heads.slots)
         self.encoder = Encoder(bundle.vae, data)
         self.module = nn.ModuleDict({"network": self.network})
+        self.teacher = teacher and teacher.to(self.device).eval().requires_grad_(False)
         self.kinds = data.kinds()
         if stage.kind_weight:
             self.module["kind"] = self._kind_reader()
@@ -156,6 +169,7 @@ class LanguageJob:
             tuple(seeds[row] + _FIELDS.index(name) for row, name in wanted),
             np.array([2 * self.kinds[e.clip] + e.mirrored for e in asked], np.int64),
             self._counts(tokens, examples),
+            np.array([self.data.records[e.clip].id.startswith(PREFIX) for e in examples]),
         )
 
     def losses(self, batch: LanguageBatch) -> dict[str, Tensor]:
@@ -166,10 +180,16 @@ class LanguageJob:
         stage, told = self.stage, len(batch.tokens.told_fields)
         codes, noise = self.codes(batch), seeded(batch.seeds[told:])
         tokens = batch.tokens.to(self.device)
-        made = self.network(tokens, codes[:told], codes[told:], noise, stage.text_frozen)
+        own, teacher = torch.tensor(batch.own, device=self.device), None
+        if self.teacher is not None:
+            teacher = Teacher(self.teacher, own)
+        made = self.network(tokens, codes[:told], codes[told:], noise, stage.text_frozen, teacher)
         each: dict[str, Each] = {"text": made.text}
         if not stage.words_only:
             each["motion"] = made.motion
+        if teacher is not None and not stage.words_only:
+            weight = torch.where(own, stage.own_weight, 1.0)[made.motion.rows]
+            each["motion"] = replace(made.motion, values=weight * made.motion.values)
         found = {name: one.mean() for name, one in each.items() if batch.counts[name]}
         if stage.kind_weight and len(batch.kinds):
             scores = self.module["kind"](made.slots.reshape(len(batch.kinds), -1)).float()

@@ -1,4 +1,4 @@
-"""Logs of a stage: an object on each line, with the step that it is about."""
+"""Files of a run, and the logs of a stage: an object on each line, with the step it is about."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from motiongpt3.errors import CorruptError
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.formats.lines import json_lines
 
-LOG, CHECKS = "log.jsonl", "checks.jsonl"
+RUN, LOG, CHECKS = "run.json", "log.jsonl", "checks.jsonl"
 _MOST_STEPS = 2**53
 
 

@@ -24,7 +24,7 @@ from motiongpt3.model.vq import FRAMES_PER_CODE, NO_CODE
 from motiongpt3.training.codes import BATCH, ClipCodes, Encoder
 from motiongpt3.training.engine import Engine
 from motiongpt3.training.job import Job
-from motiongpt3.training.language import LanguageBatch, LanguageJob
+from motiongpt3.training.language import LanguageBatch
 from motiongpt3.training.memory import Memory
 from motiongpt3.training.recipe import Recipe
 from motiongpt3.training.stage import Schedule, Upkeep, Watch, use_bf16
@@ -96,8 +96,9 @@ def plan(
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     text = MotionText(data, "train")
+    silent = Watch(lambda *_: None)
     with TemporaryDirectory() as folder:
-        run = Run(recipe, text, Path(folder), Watch(lambda *_: None), Upkeep(), Engine(device))
+        run = Run(recipe, text, Path(folder), silent, Upkeep(), Engine(device), start)
         tokenizer = start.bundle.tokenizer if start else begin_tokenizer(run)
         codec = start.bundle.vae if start else begin_codec(run)
     # GPT-2's weights need not be fetched: how fast a model is does not depend on what it knows.
@@ -106,7 +107,10 @@ def plan(
     trial = _Trial(run, bundle, peak, report)
     stages = [] if start or recipe.vae.trained else [trial.vae()]
     codes, making = trial.codes()
-    stages += [making, *(trial.language(number, codes) for number in range(len(recipe.stages)))]
+    stages += [
+        making,
+        *(trial.language(number, codes) for number, _ in enumerate(recipe.stages, 1)),
+    ]
     precision = "bf16" if trial.bf16 else recipe.precision.replace("auto", "fp32")
     return Plan(recipe.name, str(device), precision, torch.get_num_threads(), tuple(stages))
 
@@ -131,10 +135,8 @@ class _Trial:
 
     def language(self, number: int, codes: ClipCodes) -> StagePlan:
         """One stage of the language model."""
-        recipe, data = self.run.recipe.stages[number], self.run.data
-        weights = data.weights(recipe.balance, recipe.rare)
-        order = self.run.order(recipe.schedule.batch, weights, number + 1)
-        job = LanguageJob(self.bundle, data, order, recipe.stage, codes)
+        recipe = self.run.recipe.stages[number - 1]
+        job = self.run.language_job(self.bundle, number, codes)
         return self._stage(recipe.name, job, recipe.schedule)
 
     def codes(self) -> tuple[ClipCodes, StagePlan]:

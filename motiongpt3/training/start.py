@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from motiongpt3.data.dataset import MotionText
+from motiongpt3.data.tasks import Task, Templates
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.checkpoint import Bundle, fill
 from motiongpt3.model.gpt2 import load_gpt2, read_gpt2
@@ -24,6 +26,21 @@ def fresh_network(recipe: Recipe, tokenizer: Tokenizer) -> Bimodal:
     if recipe.gpt2:
         load_gpt2(model.gpt, read_gpt2(recipe.gpt2))
     return model
+
+
+def learned_tokenizer(data: MotionText, vocab: int) -> Tokenizer:
+    """A vocabulary of the words of captions and templates."""
+    captions = [text for record in data.records for text in record.captions]
+    templates = Templates.load()
+    words = [
+        part
+        for task in Task
+        for template in templates.all(task)
+        for part in (*template.question, *template.answer)
+        if isinstance(part, str)
+    ]
+    # Sorted and unique: the vocabulary must not depend on how often a pattern was repeated.
+    return Tokenizer.train(sorted({*captions, *data.corpus, *words}), vocab)
 
 
 @dataclass(frozen=True)
@@ -63,9 +80,12 @@ class Start:
 
 
 def _going_on(model: Bimodal, start: Bimodal) -> dict[str, Tensor]:
-    """The weights of the model a run begins with, for one that may have parts it lacks."""
+    """Weights like those of the model a run begins with, for one that may have parts it lacks.
+
+    They are copies: the model it begins with stays what it was, and may be asked.
+    """
     silent = {n: t for n, t in model.state_dict().items() if n.startswith(_SILENT)}
-    weights = {**silent, **start.state_dict()}
+    weights = {n: t.clone() for n, t in {**silent, **start.state_dict()}.items()}
     if _PLACES in weights:  # ids of a VQ-VAE need no diffusion head
         weights[_PLACES] = weights[_PLACES][: model.config.diffusion.places]  # read rows
     return weights

@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiongpt3.data.dataset import MotionText, Order
-from motiongpt3.data.tasks import Task, Templates
 from motiongpt3.errors import InputError
 from motiongpt3.model.bimodal import Bimodal
 from motiongpt3.model.checkpoint import Bundle, MotionCodec, fill, motion_codec, save
@@ -23,15 +22,16 @@ from motiongpt3.model.vae import MotionVAE
 from motiongpt3.training.checks import Checked
 from motiongpt3.training.codes import ClipCodes, clip_codes
 from motiongpt3.training.engine import Engine, full, processes
-from motiongpt3.training.folder import NAME, describe, held, read
 from motiongpt3.training.folder import begin as begin_run
+from motiongpt3.training.folder import describe, held, read
 from motiongpt3.training.job import Job
 from motiongpt3.training.language import LanguageJob
+from motiongpt3.training.log import RUN
 from motiongpt3.training.loop import fit
-from motiongpt3.training.recipe import LanguageRecipe, Recipe
+from motiongpt3.training.recipe import Recipe
 from motiongpt3.training.replay import balanced, with_replay
 from motiongpt3.training.stage import Precision, Schedule, Stage, Upkeep, Watch, use_bf16
-from motiongpt3.training.start import Start, fresh_network
+from motiongpt3.training.start import Start, fresh_network, learned_tokenizer
 from motiongpt3.training.states import States
 from motiongpt3.training.vae import VAEJob
 
@@ -48,6 +48,7 @@ class Run:
     watch: Watch
     upkeep: Upkeep
     engine: Engine
+    start: Start | None = None
 
     @property
     def device(self) -> torch.device:
@@ -74,6 +75,16 @@ class Run:
     ) -> Order:
         """The order in which a stage sees the data."""
         return Order(weights, self.data.lengths(), batch, self.recipe.seed * 100 + number, pool)
+
+    def language_job(self, bundle: Bundle, number: int, codes: ClipCodes) -> LanguageJob:
+        """What a stage of the language model, counted from 1, trains."""
+        language, replay, teacher = self.recipe.stages[number - 1], self.recipe.replay, None
+        weights = self.data.weights(language.balance, language.rare)
+        if replay.motions and self.start:
+            weights = balanced(self.data, weights, replay.share)
+            teacher = self.start.bundle.network
+        order = self.order(language.schedule.batch, weights, number)
+        return LanguageJob(bundle, self.data, order, language.stage, codes, teacher)
 
 
 def train(
@@ -115,14 +126,20 @@ def train(
             return out / "model"  # of these very values: `begin` has compared them
         if recipe.replay.motions and start:
             text = _replayed(recipe, start, (data, out / "set"), engine, watch)
-        return _trained(Run(recipe, text, out, watch, upkeep, engine), start)
+        return _trained(Run(recipe, text, out, watch, upkeep, engine, start))
 
 
 def _check_replay(recipe: Recipe, start: Start | None) -> None:
-    """Motions of a model's own making need a model."""
-    if recipe.replay.motions and (start is None or start.codec_only):
+    """Motions of a model's own making need a model, which says the same kind of thing of noise."""
+    if not recipe.replay.motions:
+        return
+    if start is None or start.codec_only:
         hint = "it needs a model to go on from: --from shipped"
         raise InputError("keeps what a model can do", where=recipe.name, hint=hint)
+    asked, was = (c.diffusion.prediction for c in (recipe.model, start.bundle.network.config))
+    if asked != was:
+        hint = f"it learned {was!r}; --replay.motions 0 forgets what it can do"
+        raise InputError(f"cannot keep it as {asked!r}", where="prediction", hint=hint)
 
 
 def _replayed(
@@ -139,8 +156,8 @@ def _replayed(
     return MotionText(folders[1], "train")
 
 
-def _trained(run: Run, start: Start | None) -> Path:
-    data, recipe = run.data, run.recipe
+def _trained(run: Run) -> Path:
+    data, recipe, start = run.data, run.recipe, run.start
     if start is None:
         tokenizer = begin_tokenizer(run)
         vae, model = begin_codec(run), fresh_network(recipe, tokenizer)
@@ -148,14 +165,16 @@ def _trained(run: Run, start: Start | None) -> Path:
         tokenizer, vae, model = start.bundle.tokenizer, start.bundle.vae, start.network(recipe)
         data.mean, data.std = start.bundle.mean, start.bundle.std  # what its codec reads
     vae, model = vae.to(run.device), model.to(run.device)
-    bundle = Bundle(vae, model, tokenizer, data.mean, data.std, _card(run, start))
+    bundle = Bundle(vae, model, tokenizer, data.mean, data.std, _card(run))
     if start is None:
         train_vae(run, bundle)
     if start is None or start.codec_only:
         _learn_spread(run, bundle)
     codes = _codes(run, vae)
     for number, language in enumerate(recipe.stages, 1):
-        train_stage(run, bundle, (language, number), codes)
+        torch.manual_seed(recipe.seed * 100 + number)
+        job = run.language_job(bundle, number, codes)
+        run.fit(job, (language.name, language.schedule, number), bundle)
     whole = {name: full(tensor) for name, tensor in model.state_dict().items()}
     if run.engine.ranks > 1:  # shards and their hooks stay behind
         fresh = Bimodal(model.config)
@@ -169,7 +188,7 @@ def _settled(recipe: Recipe, out: Path, engine: Engine) -> Precision:
     """The precision in which the run computes: what it was begun with decides over "auto"."""
     if recipe.precision != "auto":
         return recipe.precision
-    if (out / NAME).is_file():
+    if (out / RUN).is_file():
         begun: Precision = read(out)["recipe"]["precision"]
         return begun
     (votes,) = engine.sum([float(use_bf16("auto", engine.device.type))])
@@ -223,20 +242,6 @@ def _learn_spread(run: Run, bundle: Bundle) -> None:
         bundle.network.heads.set_spread(latent_spread(vae, run))
 
 
-def train_stage(
-    run: Run, bundle: Bundle, numbered: tuple[LanguageRecipe, int], codes: ClipCodes
-) -> None:
-    """One stage of the language model."""
-    language, number = numbered
-    weights = run.data.weights(language.balance, language.rare)
-    if run.recipe.replay.motions:
-        weights = balanced(run.data, weights, run.recipe.replay.share)
-    order = run.order(language.schedule.batch, weights, number)
-    torch.manual_seed(run.recipe.seed * 100 + number)
-    job = LanguageJob(bundle, run.data, order, language.stage, codes)
-    run.fit(job, (language.name, language.schedule, number), bundle)
-
-
 def begin_tokenizer(run: Run) -> Tokenizer:
     """GPT-2's vocabulary, or one learned from the set's captions and kept in the run's folder."""
     path = run.folder / "tokenizer.json"
@@ -245,25 +250,10 @@ def begin_tokenizer(run: Run) -> Tokenizer:
 
     def learn() -> None:
         if not path.is_file():
-            _learned_tokenizer(run).save(path)
+            learned_tokenizer(run.data, run.recipe.vocab).save(path)
 
     run.engine.first_does(learn)
     return Tokenizer.load(path)
-
-
-def _learned_tokenizer(run: Run) -> Tokenizer:
-    captions = [text for record in run.data.records for text in record.captions]
-    templates = Templates.load()
-    words = [
-        part
-        for task in Task
-        for template in templates.all(task)
-        for part in (*template.question, *template.answer)
-        if isinstance(part, str)
-    ]
-    # Sorted and unique: the vocabulary must not depend on how often a pattern was repeated.
-    texts = sorted({*captions, *run.data.corpus, *words})
-    return Tokenizer.train(texts, run.recipe.vocab)
 
 
 @torch.no_grad()
@@ -279,8 +269,9 @@ def _names(recipe: Recipe) -> list[str]:
     return ["vae", *(stage.name for stage in recipe.stages)]
 
 
-def _card(run: Run, start: Start | None) -> Mapping[str, object]:
+def _card(run: Run) -> Mapping[str, object]:
     """What must be known about a model: what made it, and from what."""
+    start = run.start
     stages = [stage.name for stage in run.recipe.stages]
     begun = f" {start.option} MODEL --only {' '.join(stages)}" if start else ""
     return {
