@@ -16,8 +16,8 @@ from torch import Generator, Tensor, nn
 from motiongpt3.model.cache import KVCache
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import CONTROL_IDS, GPT, MOTION, TEXT, GPTConfig
-from motiongpt3.model.heads import CodeHeads, Codes, LatentHeads, Lesson, MotionHeads
-from motiongpt3.model.losses import Each, Losses, soft_targets
+from motiongpt3.model.heads import CodeHeads, Codes, LatentHeads, MotionHeads
+from motiongpt3.model.losses import Each, Lesson, Losses, soft_targets
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import IGNORE, Tokens
 

@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 
 from motiongpt3.errors import InputError
 from motiongpt3.model.denoiser import Ahead, Denoiser, Modulations
+from motiongpt3.model.losses import Lesson
 from motiongpt3.model.noise import noise_rows
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.schedule import (
@@ -122,7 +123,7 @@ class DiffusionHead(nn.Module):
         latents: Float[Tensor, "N Z"],
         hidden: Float[Tensor, "N K D"],
         generators: Sequence[Generator],
-        taught: "Taught | None" = None,
+        lesson: Lesson["DiffusionHead"] | None = None,
     ) -> Float[Tensor, " N"]:
         """Mean squared error of the denoiser over `draws` random noise levels, of each latent.
 
@@ -139,8 +140,11 @@ class DiffusionHead(nn.Module):
         keep = self.alpha_bar[t, None]
         noisy = keep.sqrt() * latents + (1 - keep).sqrt() * noise
         target = training_target(c.prediction, latents, noise, keep)
-        if taught is not None:
-            target = taught.instead(target, (noisy, t, dropped))
+        if lesson is not None:
+            with torch.no_grad():
+                theirs = lesson.other.conditions(lesson.hidden, dropped)
+                instead = lesson.other.said(noisy, t, theirs)
+            target = torch.where(lesson.rows.repeat_interleave(c.draws)[:, None], instead, target)
         error = (self.said(noisy, t, self.conditions(hidden, dropped)) - target) ** 2
         if c.evenness:
             # What the network's output, one standard deviation of what x leaves open, does to v.
@@ -248,27 +252,6 @@ class DiffusionHead(nn.Module):
             return torch.zeros_like(self.spread)[None], self.spread[None]
         middle, narrower = self.told(condition).float().chunk(2, -1)
         return self.spread * middle, self.spread * narrower.exp()
-
-
-@dataclass(frozen=True)
-class Taught:
-    """What another head says, learned in place of some latents (Hinton et al. 2015)."""
-
-    head: DiffusionHead
-    hidden: Float[Tensor, "N K D"]
-    """What it is told of each latent."""
-    rows: Bool[Tensor, " N"]
-    """Whether a latent is learned from it."""
-
-    @torch.no_grad()
-    def instead(
-        self, target: Float[Tensor, "n Z"], drawn: tuple[Tensor, Tensor, Tensor]
-    ) -> Float[Tensor, "n Z"]:
-        """Targets with its predictions in them, given noisy latents, levels and what is dropped."""
-        noisy, t, dropped = drawn
-        said = self.head.said(noisy, t, self.head.conditions(self.hidden, dropped))
-        rows = self.rows.repeat_interleave(len(target) // len(self.rows))
-        return torch.where(rows[:, None], said, target)
 
 
 class SlotPooling(nn.Module):

@@ -9,17 +9,16 @@ the language model, Z size of a latent, C ids of the longest motion, B rows of a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from motiongpt3.errors import InputError
-from motiongpt3.model.diffusion import DiffusionConfig, DiffusionHead, Taught
-from motiongpt3.model.losses import soft_targets
+from motiongpt3.model.diffusion import DiffusionConfig, DiffusionHead
+from motiongpt3.model.losses import Lesson, soft_targets
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.vq import FRAMES_PER_CODE, NO_CODE
 
@@ -31,7 +30,6 @@ _COLDEST = 1e-3
 """Temperature below which ids are not drawn but chosen."""
 
 
-@runtime_checkable
 class MotionHeads(Protocol):
     """What the language model needs of any way to carry motion."""
 
@@ -69,7 +67,7 @@ class MotionHeads(Protocol):
         hidden: Float[Tensor, "R D"],
         codes: Codes,
         generators: Sequence[Generator],
-        lesson: "Lesson | None" = None,
+        lesson: Lesson[Any] | None = None,
     ) -> Float[Tensor, " n"]:
         """How far the slots' hidden states are from saying each thing they are to say; what must be
         drawn for a motion comes from its own generator."""
@@ -87,17 +85,6 @@ class MotionHeads(Protocol):
         Row i draws from `generators[i]` alone, so it does not depend on its place in the batch.
         """
         ...
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What other heads of the same kind say of the motions, to be learned in place of some."""
-
-    heads: MotionHeads
-    hidden: Float[Tensor, "R D"]
-    """What they read it from."""
-    rows: Bool[Tensor, " n"]
-    """Of each thing that is to be said, whether it is learned from them."""
 
 
 class LatentHeads(nn.Module):
@@ -162,13 +149,12 @@ class LatentHeads(nn.Module):
         hidden: Float[Tensor, "R D"],
         codes: Float[Tensor, "N Z"],
         generators: Sequence[Generator],
-        lesson: Lesson | None = None,
+        lesson: Lesson["LatentHeads"] | None = None,
     ) -> Float[Tensor, " N"]:
         slots, taught = hidden.unflatten(0, (-1, self.asked_slots)), None
         if lesson is not None:
-            assert isinstance(lesson.heads, LatentHeads)
-            told = lesson.hidden.unflatten(0, (-1, self.asked_slots))
-            taught = Taught(lesson.heads.diffusion, told, lesson.rows)
+            theirs = lesson.hidden.unflatten(0, (-1, self.asked_slots))
+            taught = Lesson(lesson.other.diffusion, theirs, lesson.rows)
         return self.diffusion.losses(codes * self.latent_scale, slots, generators, taught)
 
     def make(
@@ -227,14 +213,13 @@ class CodeHeads(nn.Module):
         hidden: Float[Tensor, "R D"],
         codes: Int[Tensor, "N C"],
         generators: Sequence[Generator],
-        lesson: Lesson | None = None,
+        lesson: Lesson["CodeHeads"] | None = None,
     ) -> Float[Tensor, " R"]:
         if not len(hidden):
             return hidden.sum(1)  # none, and still part of the graph
         scores, targets = self.out(hidden), codes[codes != NO_CODE]
         if lesson is not None:
-            assert isinstance(lesson.heads, CodeHeads)
-            targets = soft_targets(targets, lesson.heads.out(lesson.hidden), lesson.rows)
+            targets = soft_targets(targets, lesson.other.out(lesson.hidden), lesson.rows)
         return F.cross_entropy(scores, targets, reduction="none")
 
     def make(

@@ -4,11 +4,14 @@ Shapes: B sequences, n things that are learned, R slots of motions, D width, V w
 """
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,18 @@ class Losses:
     motion: Each
     slots: Float[Tensor, "R D"]
     """Hidden states of the slots of motions to make."""
+
+
+@dataclass(frozen=True)
+class Lesson(Generic[Other]):
+    """What another module of the same kind says, learned in place of some of the data (Hinton et
+    al. 2015)."""
+
+    other: Other
+    hidden: Float[Tensor, "... D"]
+    """What it reads that from."""
+    rows: Bool[Tensor, " n"]
+    """Of each thing that is learned, whether it is learned from the other."""
 
 
 @torch.no_grad()

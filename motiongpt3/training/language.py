@@ -21,7 +21,7 @@ from motiongpt3.model.noise import seeded
 from motiongpt3.model.sequence import IGNORE, Learned, Packer, Tokens, Turn
 from motiongpt3.model.vae import MotionVAE
 from motiongpt3.training.codes import ClipCodes, Encoder, interleaved
-from motiongpt3.training.replay import PREFIX
+from motiongpt3.training.replay import is_own
 from motiongpt3.training.turns import Cuts, Example, TurnMaker, Wording
 from motiongpt3.training.vae import check_skeleton
 
@@ -169,7 +169,7 @@ class LanguageJob:
             tuple(seeds[row] + _FIELDS.index(name) for row, name in wanted),
             np.array([2 * self.kinds[e.clip] + e.mirrored for e in asked], np.int64),
             self._counts(tokens, examples),
-            np.array([self.data.records[e.clip].id.startswith(PREFIX) for e in examples]),
+            np.array([is_own(self.data.records[e.clip]) for e in examples]),
         )
 
     def losses(self, batch: LanguageBatch) -> dict[str, Tensor]:

@@ -65,11 +65,16 @@ def with_replay(
     return out
 
 
+def is_own(record: Record) -> bool:
+    """Whether the model made a clip itself."""
+    return record.id.startswith(PREFIX)
+
+
 def balanced(
     text: MotionText, weights: Float[np.ndarray, " N"], share: float
 ) -> Float[np.ndarray, " N"]:
     """Sampling probabilities in which the model's own motions have this share."""
-    own = np.array([record.id.startswith(PREFIX) for record in text.records])
+    own = np.array([is_own(record) for record in text.records])
     if not own.any() or own.all():
         return weights
     total = np.where(own, weights[own].sum() / share, weights[~own].sum() / (1 - share))
