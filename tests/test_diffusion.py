@@ -11,6 +11,7 @@ from torch import Tensor
 from motiongpt3.errors import InputError
 from motiongpt3.model.denoiser import sinusoids
 from motiongpt3.model.diffusion import DiffusionConfig, DiffusionHead
+from motiongpt3.model.losses import Lesson
 from motiongpt3.model.noise import item_generators, seeded
 from motiongpt3.model.sampling import Sampling
 
@@ -79,6 +80,14 @@ def test_a_dropped_condition_is_replaced_by_the_learned_nothing(share):
     head.losses(torch.randn(5, 3), hidden, seeded(range(5))).mean().backward()
     assert bool(hidden.grad.any()) == (share == 0)
     assert bool(head.nothing.grad.any()) == (share == 1)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_what_is_said_untold_is_learned_from_who_teaches_whatever_is_there(share):
+    head, hidden = make(drop_condition=share).eval(), torch.randn(5, 2, 16)
+    lesson = Lesson(head, hidden, torch.zeros(5, dtype=torch.bool))
+    losses = head.losses(torch.randn(5, 3), hidden, seeded(range(5)), lesson)
+    assert ((losses < 1e-9) if share else (losses > 0.1)).all(), "it says what it said"
 
 
 def test_the_loss_is_repeatable_and_zero_without_motions():

@@ -123,23 +123,25 @@ def test_rows_of_a_batch_do_not_know_the_others(data, tokenizer, name) -> None:
 
 def test_what_it_made_itself_is_learned_as_it_said_it(data, tokenizer) -> None:
     stage = replace(STAGES["together"], tasks={Task.TEXT_TO_MOTION: 1.0}, kind_weight=0.0)
-    job = language_job(data, tokenizer, "together", stage=replace(stage, own_weight=3.0))
+    thrice = {"own_weight": 3.0, "own_text_weight": 3.0}
+    job = language_job(data, tokenizer, "together", stage=replace(stage, **thrice))
     job.module.eval()
     job.teacher, batch = deepcopy(job.network), batch_of(job)
     assert not batch.own.any()  # clips of somebody's
 
-    def motion(own: list[bool]) -> float:
-        return float(job.losses(replace(batch, own=np.array(own)))["motion"].detach())
+    def losses(own: list[bool]) -> np.ndarray:
+        made = job.losses(replace(batch, own=np.array(own)))
+        return np.array([float(made[name].detach()) for name in ("motion", "text")])
 
-    assert motion([False] * 4) > 0.1 and motion([True] * 4) == pytest.approx(0, abs=1e-6)
+    assert losses([False] * 4)[0] > 0.1 and losses([True] * 4)[0] == pytest.approx(0, abs=1e-6)
     with torch.no_grad():
         for weight in job.network.heads.diffusion.parameters():
             weight += 0.01 * torch.randn_like(weight)
-    moved = motion([True] * 4)
-    job.stage = replace(job.stage, own_weight=1.0)
-    assert moved > 1e-5 and motion([True] * 4) == pytest.approx(moved / 3)
-    job.teacher, job.stage = None, replace(job.stage, own_weight=3.0)
-    assert motion([True] * 4) == motion([False] * 4), "nobody is asked"
+    moved = losses([True] * 4)
+    job.stage = replace(job.stage, own_weight=1.0, own_text_weight=1.0)
+    assert moved[0] > 1e-5 and losses([True] * 4) == pytest.approx(moved / 3)
+    job.teacher, job.stage = None, replace(job.stage, **thrice)
+    assert (losses([True] * 4) == losses([False] * 4)).all(), "nobody is asked"
 
 
 def test_naming_kinds_teaches_the_slots(data, tokenizer) -> None:

@@ -128,6 +128,9 @@ class DiffusionHead(nn.Module):
         """Mean squared error of the denoiser over `draws` random noise levels, of each latent.
 
         What is drawn for latent i comes from `generators[i]` alone.
+
+        Args:
+            lesson: whose word some latents are learned from, and all that is said untold.
         """
         if not len(latents):
             return hidden.sum((1, 2))  # none, and still part of the graph
@@ -144,7 +147,10 @@ class DiffusionHead(nn.Module):
             with torch.no_grad():
                 theirs = lesson.other.conditions(lesson.hidden, dropped)
                 instead = lesson.other.said(noisy, t, theirs)
-            target = torch.where(lesson.rows.repeat_interleave(c.draws)[:, None], instead, target)
+            # Untold draws are learned from the other in all rows: there is one thing to say for all
+            # of them, and guidance goes away from it whatever is asked for.
+            theirs_to_say = lesson.rows.repeat_interleave(c.draws)[:, None] | dropped
+            target = torch.where(theirs_to_say, instead, target)
         error = (self.said(noisy, t, self.conditions(hidden, dropped)) - target) ** 2
         if c.evenness:
             # What the network's output, one standard deviation of what x leaves open, does to v.

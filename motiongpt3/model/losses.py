@@ -3,7 +3,7 @@
 Shapes: B sequences, n things that are learned, R slots of motions, D width, V what a thing may be.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import torch
@@ -20,6 +20,10 @@ class Each:
 
     values: Float[Tensor, " n"]
     rows: Int[Tensor, " n"]
+
+    def weighted(self, rows: Bool[Tensor, " B"], weight: float) -> "Each":
+        """The same, but for the weight of what stands in some of the sequences."""
+        return replace(self, values=torch.where(rows, weight, 1.0)[self.rows] * self.values)
 
     def mean(self) -> Float[Tensor, ""]:
         """What is minimised. Of nothing it is zero, and still part of the graph."""

@@ -1,7 +1,7 @@
 """Training the language model: the text branch on words, then both branches on all tasks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -59,6 +59,8 @@ class LanguageStage:
     own_weight: float = 1.0
     """Weight of motions of the model's own making (`training.replay`): beside the errors of what is
     new those of what it says still are small."""
+    own_text_weight: float = 1.0
+    """Weight of what it says of them, how long they take among it."""
     sampled_codes: bool = False
     """Motions are draws from the VAE's posterior, anew each time, in place of its means."""
     bpe_dropout: float = 0.05
@@ -187,9 +189,9 @@ class LanguageJob:
         each: dict[str, Each] = {"text": made.text}
         if not stage.words_only:
             each["motion"] = made.motion
-        if teacher is not None and not stage.words_only:
-            weight = torch.where(own, stage.own_weight, 1.0)[made.motion.rows]
-            each["motion"] = replace(made.motion, values=weight * made.motion.values)
+        if teacher is not None:
+            weights = {"text": stage.own_text_weight, "motion": stage.own_weight}
+            each = {name: one.weighted(own, weights[name]) for name, one in each.items()}
         found = {name: one.mean() for name, one in each.items() if batch.counts[name]}
         if stage.kind_weight and len(batch.kinds):
             scores = self.module["kind"](made.slots.reshape(len(batch.kinds), -1)).float()
