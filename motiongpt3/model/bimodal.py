@@ -46,7 +46,7 @@ class Teacher:
     model: "Bimodal"
     """Of the same sizes and kind."""
     rows: Bool[Tensor, " B"]
-    """The sequences in which it is."""
+    """The sequences in which it is. What is drawn untold is learned from it in all of them."""
 
 
 @dataclass(frozen=True)
