@@ -1,12 +1,16 @@
 """The training loop on one weight: what a step does, what it refuses, and where it goes on."""
 
 import json
+import math
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from toys import SCHEDULE, SILENT, Toy, quiet
+import torch
+from torch import Tensor, nn
+from toys import SCHEDULE, SILENT, Numbers, Toy, quiet
 
 from motiongpt3.errors import CorruptError, InputError, NonFiniteError, ResourceError, StoppedError
 from motiongpt3.training.loop import fit
@@ -58,6 +62,38 @@ def test_a_stage_hands_on_the_average_of_its_weights(tmp_path: Path) -> None:
     assert average != pytest.approx(weights[-1], rel=1e-3) and not job.module.training
 
 
+def test_weights_are_pulled_back_as_adamw_decays_them(tmp_path: Path) -> None:
+    """From a start at zero the two are one; from elsewhere only the start differs."""
+    schedule = Schedule(steps=30, batch=2, lr=0.02, warmup=3, average=0.0, clip=math.inf, pull=2.0)
+    jobs = {start: Toy() for start in (0.0, -3.0)}
+    for start, job in jobs.items():
+        nn.init.constant_(job.module.weight, start)
+        fit(job, stage(tmp_path / f"{start}", schedule), SILENT)
+    theirs = Toy()
+    decayed = torch.optim.AdamW(theirs.module.parameters(), 0.0, (0.9, 0.99), weight_decay=2.0)
+    for step in range(schedule.steps):
+        decayed.param_groups[0]["lr"] = 2 * schedule.rate(step)  # as the toy has it
+        decayed.zero_grad()
+        theirs.losses(theirs.draw(step, range(2)))["distance"].backward()
+        decayed.step()
+    at = {start: float(job.module.weight.detach()) for start, job in jobs.items()}
+    assert at[0.0] == pytest.approx(float(theirs.module.weight.detach()), rel=1e-5)
+    assert -3 < at[-3.0] < -1, "held where it began, and no nearer to zero for that"
+
+
+def test_a_pulled_run_goes_on_as_it_began(tmp_path: Path) -> None:
+    schedule = replace(SCHEDULE, pull=50.0)
+    straight, broken, resumed = Toy(), Toy(spoil=3, how="signal"), Toy()
+    fit(straight, stage(tmp_path / "straight", schedule), SILENT)
+    with pytest.raises(StoppedError):
+        watch = Watch(quiet)
+        with watch.stopping:
+            fit(broken, stage(tmp_path / "broken", schedule), watch)
+    fit(resumed, stage(tmp_path / "broken", schedule), SILENT)
+    assert torch.equal(resumed.module.weight, straight.module.weight)
+    assert losses(tmp_path / "broken") == losses(tmp_path / "straight")
+
+
 def test_the_learning_rate_rises_and_falls() -> None:
     schedule = Schedule(steps=1000, batch=1, lr=1.0, warmup=100, floor=0.02)
     rates = [schedule.rate(step) for step in range(1000)]
@@ -95,6 +131,16 @@ def test_a_broken_batch_is_named(tmp_path: Path, how: str, error: type, message:
     fit(Toy(), stage(tmp_path, workers=1), SILENT)
     fit(Toy(), stage(tmp_path / "straight"), SILENT)
     assert losses(tmp_path) == losses(tmp_path / "straight")
+
+
+def test_a_worker_that_dies_during_a_step_is_named(tmp_path: Path) -> None:
+    class Slow(Toy):
+        def losses(self, batch: Numbers) -> dict[str, Tensor]:
+            time.sleep(0.5)
+            return super().losses(batch)
+
+    with pytest.raises(ResourceError, match=r"steps \d to \d, .*clip3.*: a data worker"):
+        fit(Slow(spoil=3, how="worker"), stage(tmp_path, workers=1), SILENT)
 
 
 def test_a_signal_ends_the_step_and_saves(tmp_path: Path) -> None:
@@ -145,8 +191,6 @@ def test_a_torn_log_is_mended(tmp_path: Path) -> None:
 
 
 def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
-    import torch
-
     fit(Toy(), stage(tmp_path, replace(SCHEDULE, steps=2)), SILENT)
     other = Toy()
     other.module = torch.nn.Linear(3, 1, bias=False)

@@ -6,6 +6,7 @@ nothing but the speed.
 
 import pickle  # noqa: TID251 - between our own processes, as DataLoader does itself
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
@@ -15,20 +16,26 @@ from motiongpt3.training.job import Job
 
 _AHEAD = 4
 """Steps that every worker prepares in advance."""
+_LOADER = "DataLoader"
+"""How all begins that DataLoader says of a worker that is gone."""
 _PATIENCE = 60.0
 """Seconds after which a worker that says nothing is taken for dead."""
 
 
-def batches(job: Job, steps: range, parts: list[range], workers: int) -> Iterator[list[Any]]:
-    """What each step computes, one batch per part of it.
+@contextmanager
+def batches(
+    job: Job, steps: range, parts: list[range], workers: int
+) -> Iterator[Iterator[list[Any]]]:
+    """What each step computes, one batch per part of it, for as long as the block lasts.
+
+    A worker that dies interrupts whatever its owner does then, which need not be waiting for it.
 
     Raises:
         ResourceError: when a worker dies or says nothing for a minute, naming the step's clips.
         MotionGPTError: whatever making a batch meets.
     """
     if workers == 0:
-        for step in steps:
-            yield _checked(_Steps(job, parts)[step])
+        yield (_checked(_Steps(job, parts)[step]) for step in steps)
         return
     loader = DataLoader(
         _Pickled(job, parts),
@@ -40,13 +47,21 @@ def batches(job: Job, steps: range, parts: list[range], workers: int) -> Iterato
         timeout=_PATIENCE,
         multiprocessing_context="fork",  # drawing touches no device, so a GPU's owner may fork
     )
-    made = iter(loader)
-    for step in steps:
-        try:
-            content = next(made)
-        except RuntimeError as error:  # what DataLoader says of a worker that is gone
-            raise _gone(job, steps[steps.index(step) :][: _AHEAD * workers], error) from error
-        yield _checked(pickle.loads(content))  # noqa: S301 - what our own worker wrote
+    given = 0
+
+    def made() -> Iterator[list[Any]]:
+        nonlocal given
+        for content in loader:
+            given += 1
+            yield _checked(pickle.loads(content))  # noqa: S301 - what our own worker wrote
+
+    try:
+        yield made()
+    except RuntimeError as error:
+        if not str(error).startswith(_LOADER):
+            raise
+        ahead = steps[given:][: _AHEAD * workers] or steps[-1:]
+        raise _gone(job, ahead, error) from error
 
 
 class _Steps(Dataset[Any]):

@@ -38,7 +38,7 @@ class Fit:
             )
         job.parameters()  # says what is frozen, which the engine must know before it divides
         self.losses: Losses = engine.wrapped(job)
-        self.memory = Memory(job, stage.schedule.lr)
+        self.memory = Memory(job, stage.schedule)
         kind = engine.device.type
         bf16 = use_bf16(stage.precision, kind)
         self.autocast = torch.autocast(kind, torch.bfloat16, enabled=bf16)
@@ -49,11 +49,11 @@ class Fit:
         first, schedule = self._resume(), self.stage.schedule
         parts = [self.engine.rows(schedule.batch, n, schedule.parts) for n in range(schedule.parts)]
         steps = range(first, schedule.steps)
-        fed = batches(self.job, steps, parts, self.stage.upkeep.workers)
+        feed = batches(self.job, steps, parts, self.stage.upkeep.workers)
         if first == 0:
             self._check(0)
         self.job.module.train()
-        with self._log(first) as write, products(self.stage.precision):
+        with self._log(first) as write, products(self.stage.precision), feed as fed:
             before = time.monotonic()
             for step, content in zip(steps, fed, strict=True):
                 record, stop = self._step(step, content)

@@ -29,7 +29,7 @@ class Memory:
     Moments exist from the start, as zeros, which is what the optimiser would begin with.
     """
 
-    def __init__(self, job: Job, lr: float):
+    def __init__(self, job: Job, schedule: Schedule):
         self.module = job.module
         groups: list[dict[str, Any]] = [
             {"params": list(weights), "factor": factor} for weights, factor in job.parameters()
@@ -38,8 +38,17 @@ class Memory:
         self.average = [p.detach().clone() for p in self.trained]
         shared = any(isinstance(p, DTensor) for p in self.trained)
         self.optimizer = torch.optim.AdamW(
-            groups, lr, (0.9, 0.99), weight_decay=0.0, fused=not shared, foreach=shared or None
+            groups,
+            schedule.lr,
+            (0.9, 0.99),
+            weight_decay=0.0,
+            fused=not shared,
+            foreach=shared or None,
         )
+        # No part of a state: a run that goes on begins a stage with the weights it began with.
+        self.start = [
+            [p.detach().clone() for p in group["params"]] for group in groups if schedule.pull
+        ]
         for p in self.trained:
             self.optimizer.state[p] = {
                 "step": torch.zeros((), dtype=torch.float32, device=p.device),
@@ -71,10 +80,19 @@ class Memory:
         """Move the weights, and their average after them."""
         for group in self.optimizer.param_groups:
             group["lr"] = schedule.rate(step) * group["factor"]
+        if self.start:
+            self._pull_back(schedule.pull)
         self.optimizer.step()
         decay = min(schedule.average, (step + 1) / (step + 10))
         weights = [local(p.detach()) for p in self.trained]
         torch._foreach_lerp_([local(mean) for mean in self.average], weights, 1 - decay)
+
+    @torch.no_grad()
+    def _pull_back(self, pull: float) -> None:
+        """AdamW's decay, but to where the stage began instead of zero."""
+        for group, start in zip(self.optimizer.param_groups, self.start, strict=True):
+            weights = [local(p) for p in group["params"]]
+            torch._foreach_lerp_(weights, [local(to) for to in start], pull * group["lr"])
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

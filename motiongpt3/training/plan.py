@@ -161,7 +161,7 @@ class _Trial:
 
     def _stage(self, name: str, job: Job, schedule: Schedule) -> StagePlan:
         self._begin(name)
-        memory = Memory(job, schedule.lr)
+        memory = Memory(job, schedule)
         job.module.train()
         seconds: list[float] = []
         tokens: list[float] = []

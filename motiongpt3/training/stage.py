@@ -34,6 +34,9 @@ class Schedule:
     """Decay of the running average of the weights, which is what a stage hands on."""
     floor: float = 0.02
     """Learning rate at the end, as a share of `lr`."""
+    pull: float = 0.0
+    """Weight decay towards where the stage began (L2-SP, Li et al. 2018), decoupled as in AdamW.
+    Adam moves all weights at one pace, needed or not: what is not needed comes back."""
     parts: int = 1
     """Parts a batch is computed in, one after another, where memory is short."""
 
