@@ -123,8 +123,7 @@ def test_rows_of_a_batch_do_not_know_the_others(data, tokenizer, name) -> None:
 
 def test_what_it_made_itself_is_learned_as_it_said_it(data, tokenizer) -> None:
     stage = replace(STAGES["together"], tasks={Task.TEXT_TO_MOTION: 1.0}, kind_weight=0.0)
-    thrice = {"own_weight": 3.0, "own_text_weight": 3.0}
-    job = language_job(data, tokenizer, "together", stage=replace(stage, **thrice))
+    job = language_job(data, tokenizer, "together", stage=replace(stage, own_weight=3.0))
     job.module.eval()
     job.teacher, batch = deepcopy(job.network), batch_of(job)
     assert not batch.own.any()  # clips of somebody's
@@ -138,9 +137,9 @@ def test_what_it_made_itself_is_learned_as_it_said_it(data, tokenizer) -> None:
         for weight in job.network.heads.diffusion.parameters():
             weight += 0.01 * torch.randn_like(weight)
     moved = losses([True] * 4)
-    job.stage = replace(job.stage, own_weight=1.0, own_text_weight=1.0)
+    job.stage = replace(job.stage, own_weight=1.0)
     assert moved[0] > 1e-5 and losses([True] * 4) == pytest.approx(moved / 3)
-    job.teacher, job.stage = None, replace(job.stage, **thrice)
+    job.teacher, job.stage = None, replace(job.stage, own_weight=3.0)
     assert (losses([True] * 4) == losses([False] * 4)).all(), "nobody is asked"
 
 

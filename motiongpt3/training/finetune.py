@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from motiongpt3.data.tasks import Task
 from motiongpt3.training.nano import NANO
 from motiongpt3.training.recipe import Replay
 from motiongpt3.training.stage import Schedule
@@ -16,13 +17,22 @@ FINETUNE = replace(
         replace(
             _TOGETHER,
             name="own",
-            schedule=Schedule(steps=850, batch=64, lr=2e-4, warmup=20, average=0.98, floor=0.05),
+            schedule=Schedule(
+                steps=900, batch=64, lr=2e-4, warmup=20, average=0.98, floor=0.05, pull=40.0
+            ),
             stage=replace(
                 _TOGETHER.stage,
+                # Lengths are soon learned, and forgotten as soon: a quarter of all questions.
+                tasks={
+                    Task.TEXT_TO_MOTION: 0.54,
+                    Task.MOTION_TO_TEXT: 0.1,
+                    Task.PREDICTION: 0.06,
+                    Task.INBETWEEN: 0.05,
+                    Task.CAPTION_TO_SECONDS: 0.25,
+                },
                 text_rate=0.5,
                 kind_weight=0.0,
                 own_weight=8.0,
-                own_text_weight=2.0,
             ),
             balance=0.5,
         ),

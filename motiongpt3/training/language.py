@@ -57,10 +57,8 @@ class LanguageStage:
     Noise tells a small model slowly which words matter; one number per clip tells it at once. What
     reads the kind is thrown away after the stage. 0 where kinds are not known, as in HumanML3D."""
     own_weight: float = 1.0
-    """Weight of motions of the model's own making (`training.replay`): beside the errors of what is
-    new those of what it says still are small."""
-    own_text_weight: float = 1.0
-    """Weight of what it says of them, how long they take among it."""
+    """Weight of motions of the model's own making (`training.replay`), and of what it says of them:
+    beside the errors of what is new those of what it says still are small."""
     sampled_codes: bool = False
     """Motions are draws from the VAE's posterior, anew each time, in place of its means."""
     bpe_dropout: float = 0.05
@@ -190,8 +188,7 @@ class LanguageJob:
         if not stage.words_only:
             each["motion"] = made.motion
         if teacher is not None:
-            weights = {"text": stage.own_text_weight, "motion": stage.own_weight}
-            each = {name: one.weighted(own, weights[name]) for name, one in each.items()}
+            each = {name: one.weighted(own, stage.own_weight) for name, one in each.items()}
         found = {name: one.mean() for name, one in each.items() if batch.counts[name]}
         if stage.kind_weight and len(batch.kinds):
             scores = self.module["kind"](made.slots.reshape(len(batch.kinds), -1)).float()
