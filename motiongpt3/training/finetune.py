@@ -38,6 +38,6 @@ FINETUNE = replace(
         ),
     ),
 )
-"""`nano`'s last stage at an eighth of its rate, three quarters of it the model's own motions: nine
-minutes on two CPU cores (`bench/own_data.py`). The licence of the weights stays that of the model
-it goes on from."""
+"""`nano`'s last stage at an eighth of its rate, three quarters of it the model's own motions: under
+ten minutes on two CPU cores (`bench/own_data.py`). The licence of the weights stays that of the
+model it goes on from."""
