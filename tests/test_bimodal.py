@@ -1,5 +1,6 @@
 """The bimodal model: one loss however it is read, answers that stop, noise that stays its own."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -214,19 +215,26 @@ def test_frozen_text_is_read_once_without_gradient(model, packer, branches, laye
 def test_text_that_comes_before_all_motion_takes_no_gradient_and_no_dropout(
     model, packer, monkeypatch
 ) -> None:
-    read = []
-    forward = model.gpt.forward
+    read, teacher = [], deepcopy(model).eval()
+    for who in (model, teacher):
 
-    def watched(x, *args):
-        read.append((len(x), x.shape[1], torch.is_grad_enabled(), model.gpt.training))
-        return forward(x, *args)
+        def watched(x, *args, gpt=who.gpt, forward=who.gpt.forward):
+            read.append(
+                (gpt is model.gpt, len(x), x.shape[1], torch.is_grad_enabled(), gpt.training)
+            )
+            return forward(x, *args)
 
-    monkeypatch.setattr(model.gpt, "forward", watched)
+        monkeypatch.setattr(who.gpt, "forward", watched)
     model.train()
     tokens = packer.pack([Turn((WORDS[0],), (Field.MOTION,))] * 3 + [Turn((), (Field.MOTION,))])
-    model(tokens, latents(0), latents(4), seeded(range(4)), text_frozen=True)
     words = tokens.ids.shape[1] - (SLOTS + 3)  # <som>, slots, <eom>, <eos>
-    assert read == [(2, words, False, False), (4, SLOTS + 3, True, True)]
+    begun, rest = (True, 2, words, False, False), (True, 4, SLOTS + 3, True, True)
+    model(tokens, latents(0), latents(4), seeded(range(4)), text_frozen=True)
+    assert read == [begun, rest]
+    read.clear()
+    told = Teacher(teacher, torch.ones(4, dtype=torch.bool))
+    model(tokens, latents(0), latents(4), seeded(range(4)), text_frozen=True, teacher=told)
+    assert read == [begun, rest, (False, 4, SLOTS + 3, False, False)]
 
 
 def test_losses_of_every_kind_of_sequence_add_up(model, packer) -> None:

@@ -175,6 +175,24 @@ def test_an_expanded_cache_continues_every_prompt_n_times():
         )
 
 
+@pytest.mark.parametrize("flowing", [False, True])
+def test_forks_of_a_cache_go_on_apart(flowing):
+    """Whether or not the storage has room for more."""
+    gpt = make()
+    x, kinds = torch.randn(3, 9, 32), torch.zeros(1, 9, dtype=torch.long)
+    with torch.set_grad_enabled(flowing):
+        cache = KVCache()
+        gpt(x[:1, :4], kinds[:, :4], cache=cache)
+        gpt(x[:1, 4:5], kinds[:, :1], cache=cache)
+        forks = [cache.fork(), cache.fork(), cache]
+        for row, fork in enumerate(forks):
+            gpt(x[row : row + 1, 5:7], kinds[:, :2], cache=fork)
+        for row, fork in enumerate(forks):
+            ends = gpt(x[row : row + 1, 7:], kinds[:, :2], cache=fork)
+            whole = torch.cat([x[:1, :5], x[row : row + 1, 5:]], 1)
+            torch.testing.assert_close(ends, gpt(whole, kinds)[:, 7:], **CLOSE)
+
+
 def test_storage_that_is_outgrown_keeps_what_it_holds():
     """Token after token, with gradients and without, through every enlargement of the storage."""
     gpt = make(context=160)

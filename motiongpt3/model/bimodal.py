@@ -61,6 +61,19 @@ class _Read:
     """The sequence of each slot."""
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """Sequences whose beginnings, text that a frozen branch reads, have been read."""
+
+    learned: tuple[Float[Tensor, "n D"], Int[Tensor, " n"], Int[Tensor, " n"]]
+    """As of `_learned`."""
+    cache: KVCache
+    rest: Tokens
+    """What follows."""
+    at: Int[Tensor, " B"]
+    """Where that is in each sequence."""
+
+
 class Bimodal(nn.Module):
     """Text tokens and motions in one causal sequence."""
 
@@ -98,31 +111,30 @@ class Bimodal(nn.Module):
             generators: sources of the noise that each motion in an answer is learned with.
             text_frozen: nothing that text passes through is trained but the embeddings of `<som>`
                 and `<eom>`. Text before a sequence's first motion is then read without gradient
-                and without dropout, and once where several sequences begin alike: the same losses
-                and gradients, for less work.
+                and without dropout, and once where several sequences begin alike, for the teacher
+                as well, whose text branch is this one: the same losses and gradients, for less
+                work.
             teacher: who is asked, in some of the sequences, what each word and motion should be.
         """
-        read = self._read(tokens, told, asked, text_frozen)
+        begun = self._begun(tokens) if text_frozen else None
+        read = self._read(tokens, told, asked, begun)
         places, lesson, targets = read.places[:: self.heads.slots_per_loss], None, read.targets
         if teacher is not None:
             other, rows = teacher.model, teacher.rows
             with torch.no_grad():
-                theirs = other._read(tokens, told, asked, text_frozen)
+                theirs = other._read(tokens, told, asked, begun)
                 targets = soft_targets(targets, other.gpt.logits(theirs.states), rows[read.rows])
             lesson = Lesson(other.heads, theirs.slots, rows[places])
         text = self._text_losses(read.states, targets)
         motion = self.heads.losses(read.slots, asked, generators, lesson)
         return Losses(Each(text, read.rows), Each(motion, places), read.slots)
 
-    def _read(self, tokens: Tokens, told: Codes, asked: Codes, text_frozen: bool) -> _Read:
+    def _read(self, tokens: Tokens, told: Codes, asked: Codes, begun: _Begun | None) -> _Read:
         before, cache, width = [], None, tokens.ids.shape[1]
         positions = self.gpt.next_positions(width, None, self.device)
-        if text_frozen:
-            at = self._unchanging(tokens)
-            first, tokens = tokens.split(at)
-            hidden, cache = self._read_once(first)
-            before = [_learned(first, hidden)]
-            positions = at[:, None] + positions[: tokens.ids.shape[1]]
+        if begun is not None:
+            before, cache, tokens = [begun.learned], begun.cache.fork(), begun.rest
+            positions = begun.at[:, None] + positions[: tokens.ids.shape[1]]
             positions = positions.clamp(max=width - 1)  # at padding
         x = self._embed(tokens, told)
         if len(asked):
@@ -149,16 +161,18 @@ class Bimodal(nn.Module):
         return (changing.cumsum(1) == 0).sum(1)
 
     @torch.no_grad()
-    def _read_once(self, text: Tokens) -> tuple[Float[Tensor, "B T D"], KVCache]:
-        """Hidden states of text, and what later tokens need of it, each beginning read once."""
+    def _begun(self, tokens: Tokens) -> _Begun:
+        """Read the text at the beginning of sequences, each beginning once."""
+        at = self._unchanging(tokens)
+        first, rest = tokens.split(at)
         cache = KVCache()
-        ids, own = text.ids.masked_fill(~text.valid, -1).unique(dim=0, return_inverse=True)
+        ids, own = first.ids.masked_fill(~first.valid, -1).unique(dim=0, return_inverse=True)
         training = self.gpt.training
         self.gpt.eval()
         x = self.gpt.embed(ids.clamp(min=0))
         hidden = self.gpt(x, torch.full_like(ids, TEXT), None, cache, ids >= 0)
         self.gpt.train(training)
-        return hidden[own], cache.select(own)
+        return _Begun(_learned(first, hidden[own]), cache.select(own), rest, at)
 
     @torch.no_grad()
     def make(

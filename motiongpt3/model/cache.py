@@ -53,6 +53,11 @@ class KVCache:
             self.modality = torch.cat([self.modality, modality], 1)
             self.valid = torch.cat([self.valid, valid], 1)
 
+    def fork(self) -> "KVCache":
+        """A new cache that goes on from here; neither holds what is appended to the other."""
+        keys, values = ([each[:, :, : len(self)] for each in of] for of in (self.keys, self.values))
+        return KVCache(keys, values, self.modality, self.valid)
+
     def select(self, rows: Int[Tensor, " R"]) -> "KVCache":
         """A new cache with these rows, which may leave some out or repeat some."""
         return KVCache(
