@@ -50,8 +50,6 @@ class LanguageStage:
     motion_weight: float = 0.5
     head_rate: float = 2.0
     """Factor on the learning rate of the diffusion head."""
-    text_rate: float = 1.0
-    """Factor on the learning rate of the text branch, where it is trained."""
     kind_weight: float = 0.0
     """Weight of naming a clip's kind (`MotionText.kinds`) from the slots of the motion to make.
     Noise tells a small model slowly which words matter; one number per clip tells it at once. What
@@ -142,7 +140,7 @@ class LanguageJob:
         groups: list[tuple[Sequence[nn.Parameter], float]] = []
         groups.append((list(gpt.control.parameters()), 1.0))
         if not self.stage.text_frozen:
-            groups.append((text, self.stage.text_rate))
+            groups.append((text, 1.0))
         if not self.stage.words_only:
             groups.append(([*gpt.branch(MOTION), *way_in], 1.0))
             groups.append((way_out, self.stage.head_rate))
