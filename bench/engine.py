@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import get_args
 
 import numpy as np
 import torch
@@ -34,7 +33,7 @@ from motiongpt3.model.maker import Request
 from motiongpt3.model.motiongpt import MotionGPT
 from motiongpt3.model.noise import item_generators
 from motiongpt3.model.official import SIZES
-from motiongpt3.model.packing import Precision
+from motiongpt3.model.packing import Precision, available
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Turn
 from motiongpt3.model.tokenizer import GPT2_VOCABULARY, Tokenizer
@@ -44,7 +43,6 @@ FRAMES, TOKENS, GUIDANCE = 196, 40, 3.0
 PAPER = Sampling("ddpm", 100, GUIDANCE, guided_from=0)
 FEW = Sampling(guidance=GUIDANCE, guided_from=0)
 SAYS = "a person walks forward, then turns to the left and waves the right hand"
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def main() -> None:
     bundle = paper_bundle()
     naive, difference = NaiveWay(bundle), 0.0
     rows: list[Row] = []
-    for precision in PRECISIONS:
+    for precision in available():
         machine = measure_machine(precision)
         way = Way(deepcopy(bundle), precision)
         print(

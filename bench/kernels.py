@@ -8,17 +8,15 @@ Six matrices of 1024 x 1024 fit a cache, thirty-six of 768 x 3072 (the size of G
 import argparse
 from collections.abc import Callable, Sequence
 from statistics import median
-from typing import get_args
 
 import torch
 from common import in_turns, run, table
 from torch import nn
 
-from motiongpt3.model.packing import Precision, packed
+from motiongpt3.model.packing import available, packed
 
 SIZES = {"in the cache": (1024, 1024, 6), "in memory": (768, 3072, 36)}
 ROWS = (1, 2, 8, 32, 200)
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def milliseconds(
@@ -43,7 +41,7 @@ def main() -> None:
         plain = [nn.Linear(inputs, outputs) for _ in range(number)]
         ways = {"plain fp32": plain} | {
             f"packed {p}": [packed(layer.weight, layer.bias, p) for layer in plain]
-            for p in PRECISIONS
+            for p in available()
         }
         lines = []
         for rows in ROWS:

@@ -13,7 +13,8 @@ import platform
 import sys
 import warnings
 from contextlib import suppress
-from typing import Literal
+from functools import cache
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,7 @@ from motiongpt3.model.gpt import GPT, FeedForward
 Precision = Literal["fp32", "bf16", "int8"]
 """fp32: as trained. bf16: products of numbers with 8 significant bits, added up in fp32. int8: most
 layers of the language model multiply 8-bit numbers, each output's weights being multiples of one
-127th of the largest, and the rest is bf16."""
+127th of the largest, and the rest is bf16, or fp32 where the CPU has no instructions for bf16."""
 _LARGE_BYTES = 2**21
 """Layers from here on leave holes that are given back at once."""
 _LIKELIEST = 16
@@ -49,7 +50,9 @@ def pack(module: nn.Module, precision: Precision = "fp32") -> None:
         return
     _check(precision)
     module.requires_grad_(False)
-    rest: Precision = "bf16" if precision == "int8" else precision
+    rest: Precision = precision
+    if precision == "int8":
+        rest = "bf16" if _has_bf16() else "fp32"
     for gpt in [part for part in module.modules() if isinstance(part, GPT)]:
         for part in gpt.modules() if precision == "int8" else ():
             if isinstance(part, FeedForward):  # what comes out of a GELU loses most by 8 bits
@@ -125,7 +128,7 @@ class PackedLinear(nn.Module):
 
 class Int8Linear(nn.Module):
     """A linear layer of 8-bit weights, each output with a scale of its own; inputs are rounded to
-    8 bits as they come (FBGEMM)."""
+    8 bits as they come (FBGEMM), to 7 where sums of 8 would overflow."""
 
     bytes_each = 1
 
@@ -143,7 +146,7 @@ class Int8Linear(nn.Module):
             self.packed = torch.ops.quantized.linear_prepack(rounded, own)
 
     def forward(self, x: Float[Tensor, "*n I"]) -> Float[Tensor, "*n O"]:
-        return torch.ops.quantized.linear_dynamic(x, self.packed, False)
+        return torch.ops.quantized.linear_dynamic(x, self.packed, _overflows())
 
 
 class WordScores(nn.Module):
@@ -233,13 +236,31 @@ def _helps() -> bool:
     return torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
 
 
+def _has_bf16() -> bool:
+    return _helps() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+@cache
+def _overflows() -> bool:
+    """Whether this CPU adds up two products of 8-bit numbers in 16 bits, which cannot hold them
+    (x86 without VNNI); it does not say so but for its sums."""
+    ones = torch.ones(1, 64)
+    made = torch.ops.quantized.linear_dynamic(ones, Int8Linear(ones, None).packed, False)
+    return not torch.allclose(made.float(), ones @ ones.T, rtol=0.01)
+
+
+def available() -> tuple[Precision, ...]:
+    """Precisions that this CPU has instructions for."""
+    here = {
+        "fp32": True,
+        "bf16": _has_bf16(),
+        "int8": "fbgemm" in torch.backends.quantized.supported_engines,
+    }
+    return tuple(precision for precision in get_args(Precision) if here[precision])
+
+
 def _check(precision: Precision) -> None:
-    here = True
-    if precision == "bf16":
-        here = _helps() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    elif precision == "int8":
-        here = "fbgemm" in torch.backends.quantized.supported_engines
-    if not here:
+    if precision not in available():
         raise ResourceError(
             f"this CPU has no instructions for {precision}", where="precision", hint="use fp32"
         )
