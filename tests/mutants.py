@@ -17,6 +17,8 @@ from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 
 from readers import READERS, Reader
 
+from motiongpt3.formats import usd_read
+
 MAX_SECONDS, MAX_GROWTH = 1.0, 256 * 2**20
 """Of one file, and in bytes of memory over all of them."""
 
@@ -100,6 +102,7 @@ def run(reader: Reader, folder: Path, count: int, seed: int = 0) -> dict[str, fl
         whole += reader.survives(folder)
     assert whole, "a file that is not damaged is read"
     before = _peak()
+    reader.survives(folder)  # what waits for files is there again
     for number in range(count):
         path.write_bytes(mutant(reader, seeds, random.Random(1_000_003 * seed + number)))
         begun = _spent()
@@ -114,7 +117,11 @@ def run(reader: Reader, folder: Path, count: int, seed: int = 0) -> dict[str, fl
 
 def _peak(reset: bool = True) -> int:
     """Largest memory of this process and of those it started, the largest of all, bytes: since it
-    was last reset where that can be done."""
+    was last reset where that can be done. What those forked counts when they have ended."""
+    while usd_read._HELPER._waiting:
+        process, pipe = usd_read._HELPER._waiting.pop()
+        pipe.close()
+        process.wait()
     if reset:
         with suppress(OSError), open("/proc/self/clear_refs", "w") as file:
             file.write("5")
@@ -126,11 +133,11 @@ def _peak(reset: bool = True) -> int:
 
 
 def _spent() -> float:
-    """Seconds of processor that this process and those it started have taken."""
+    """Seconds of processor that this process, those it started and their forks have taken."""
     ended, ticks = resource.getrusage(RUSAGE_CHILDREN), 0
     for process in _children():
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        ticks += sum(map(int, fields[11:15]))
     alive = ticks / os.sysconf("SC_CLK_TCK")
     return time.process_time() + ended.ru_utime + ended.ru_stime + alive
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from people import person
 
-from motiongpt3.errors import InputError
+from motiongpt3.errors import InputError, ResourceError
 from motiongpt3.formats import usd_read
+from motiongpt3.formats.beside import Helper
 from motiongpt3.motion.kinematics import fit
 from motiongpt3.motion.motion import Motion
 
@@ -136,15 +137,6 @@ def test_one_process_reads_many_files_and_never_an_old_one(tmp_path: Path) -> No
     assert len(readers) == 1
 
 
-def test_a_large_process_reads_too(tmp_path: Path) -> None:
-    """What is started from it has nothing of its memory, but the system says that it had."""
-    usd_read._HELPER._waiting.clear()
-    person(3, 12).write(tmp_path / "a.usdc")
-    large = bytearray(b"\1") * (usd_read.KEPT_MEMORY + 2**27)
-    assert len(Motion.read(tmp_path / "a.usdc")) == 12
-    assert len(large) > usd_read.KEPT_MEMORY
-
-
 def test_a_reader_that_died_or_gave_up_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +147,50 @@ def test_a_reader_that_died_or_gave_up_is_replaced(
     assert len(Motion.read(tmp_path / "a.usdc")) == 12
     os.kill(usd_read._HELPER._waiting[0][0].pid, signal.SIGSTOP)
     monkeypatch.setattr(usd_read._HELPER, "seconds", 0.2)
-    with pytest.raises(InputError, match="takes too long"):
+    with pytest.raises(ResourceError, match="no answer in"):
         Motion.read(tmp_path / "a.usdc")
     monkeypatch.undo()
     assert len(Motion.read(tmp_path / "a.usdc")) == 12
+
+
+@pytest.mark.parametrize(
+    "end, told",
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "cannot cope"),
+        ("bytearray(2**40)", "cannot cope"),
+        ("while True: pass", "too long"),
+        ("signal.alarm(1), time.sleep(60)", "too long"),
+    ],
+)
+def test_what_ends_a_fork_is_a_refusal_and_costs_no_new_process(
+    end: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path stands for a file that pxr does so with."""
+    program = f"""
+import os, signal, sys, time
+from motiongpt3.formats import usd_read
+from motiongpt3.formats.beside import Helper
+sound = usd_read.parse
+def parse(path):
+    if path.endswith("bad.usda"):
+        {end}
+    return sound(path)
+usd_read.parse = parse
+usd_read.serve(int(sys.argv[1]))
+"""
+    monkeypatch.setattr(usd_read, "_HELPER", Helper(program, 60))
+    person(3, 12).write(tmp_path / "a.usda")
+    (tmp_path / "bad.usda").write_bytes((tmp_path / "a.usda").read_bytes())
+    readers = set()
+    for _ in range(2):
+        assert len(Motion.read(tmp_path / "a.usda")) == 12
+        with pytest.raises(InputError, match=told):
+            Motion.read(tmp_path / "bad.usda")
+        readers.add(usd_read._HELPER._waiting[0][0].pid)
+    assert len(readers) == 1
+
+
+def test_the_first_scene_is_a_sound_one(tmp_path: Path) -> None:
+    (tmp_path / "a.usda").write_text(usd_read._FIRST)
+    rig = usd_read.parse(str(tmp_path / "a.usda"))
+    assert rig.names == ("d",) and rig.positions[:, 0, 1].tolist() == [0, 0.01]

@@ -1,19 +1,14 @@
 """Python in a process beside this one, which finds the same package however this one found it."""
 
 import os
-import signal
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-SPENT = signal.SIGPROF if os.name == "posix" else signal.SIGTERM
-"""What ends a helper that has set itself a limit of processor time."""
 _MOST_BYTES = 2**30
 """Of an answer."""
-_DYING = 5.0
-"""Seconds until a process whose pipe has ended is gone."""
 
 
 def environment() -> dict[str, str]:
@@ -53,8 +48,7 @@ class Helper:
 
     def __init__(self, program: str, seconds: float):
         """Args:
-        program: as of `with_pipe`; it answers until its pipe ends, and may end after any answer.
-            Where it may take no more processor time for a question it lets `SPENT` end it.
+        program: as of `with_pipe`; it answers until its pipe ends.
         seconds: longest time that an answer is waited for.
         """
         self.program, self.seconds = program, seconds
@@ -65,7 +59,7 @@ class Helper:
 
         Raises:
             EOFError: when a process that was asked nothing else ended over it.
-            TimeoutError: when there was no answer in time, by the clock or by the processor's.
+            TimeoutError: when there was no answer in time.
             OSError: when no process can be started.
         """
         if self._owner != os.getpid():  # what waits is of the process that this one is a fork of
@@ -83,9 +77,6 @@ class Helper:
                 pipe.send_bytes(question)
                 answer = pipe.recv_bytes(_MOST_BYTES) if pipe.poll(self.seconds) else None
             except (OSError, EOFError) as error:
-                with suppress(subprocess.TimeoutExpired):
-                    if process.wait(_DYING) == -SPENT:
-                        raise TimeoutError("no answer in its time") from error
                 raise EOFError("the process has ended") from error
             if answer is None:
                 raise TimeoutError(f"no answer in {self.seconds:g} s")
