@@ -5,7 +5,8 @@
 Frames per second of a 4 s clip for each style and camera, by the clock and by the processor time
 of this one process (a busy machine slows the first, not the second); then what `motiongpt3 render`
 takes for an mp4 of it from start to end, its ffmpeg included. Each the best of the repeats.
-The clip is made by the shipped model unless one is given. Targets: 60 frames per second, 3 s.
+The clip is made by the shipped model unless one is given. Targets, by the clock: 60 frames of the
+mannequin per second, 3 s for the mp4.
 """
 
 import argparse
@@ -61,8 +62,8 @@ def main() -> None:
     wall, cpu = _whole(motion, options)
     print(f"mp4 of {motion.seconds:.1f} s from start to end: {wall:.2f} s by the clock, "
           f"{cpu:.2f} s of processor time; {os.cpu_count()} processors")  # fmt: skip
-    met = figures["mannequin"][1] >= _TARGET_FPS and cpu <= _TARGET_SECONDS
-    print("targets met by processor time" if met else "TARGETS MISSED")
+    met = figures["mannequin"][0] >= _TARGET_FPS and wall <= _TARGET_SECONDS
+    print("targets met" if met else "TARGETS MISSED")
     if options.json:
         kept = {"frames_per_s": figures, "mp4_seconds": wall, "mp4_processor_seconds": cpu}
         options.json.write_text(json.dumps(kept, indent=1))

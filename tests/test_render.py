@@ -15,7 +15,7 @@ from motiongpt3.render.camera import Camera
 from motiongpt3.render.ground import TILE, Ground
 from motiongpt3.render.limbs import HEAD, LEFT_ARM, RIGHT_ARM, Limbs
 from motiongpt3.render.marks import Prints, Trail
-from motiongpt3.render.painter import Canvas, project
+from motiongpt3.render.painter import Canvas, as_bytes, project
 from motiongpt3.render.scene import Scene, Take, View
 
 FRONT = replace(SMALL, azimuth=0.0)
@@ -48,7 +48,7 @@ def test_left_is_blue_and_right_is_orange_where_the_wrists_are(style):
     pixels = camera.project(scene.joints)[0]
     for joint, painted in (("left_wrist", is_blue), ("right_wrist", is_orange)):
         u, v, _ = pixels[HUMANML3D.index(joint)].round().astype(int)
-        assert painted(canvas.bytes()[v, u]), joint
+        assert painted(as_bytes(canvas.rgb)[v, u]), joint
 
 
 def test_seen_from_the_front_the_left_hand_is_on_the_right_and_up():
@@ -75,7 +75,7 @@ def test_a_near_limb_hides_a_far_one_whatever_their_order():
         canvas = Canvas.blank(100, 100)
         canvas.rgb.fill(255)
         canvas.body(project(both, camera)[0], both.part)
-        assert is_blue(canvas.bytes()[50, 50])
+        assert is_blue(as_bytes(canvas.rgb)[50, 50])
 
 
 def test_the_depth_of_a_leaning_tapered_limb_is_that_of_its_surface():

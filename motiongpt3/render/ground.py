@@ -19,6 +19,9 @@ _SHADOW = np.array([0.52, 0.49, 0.42], np.float32)
 """Share of red, green and blue that is missing in the deepest shadow: it is cool."""
 _BAND = 24
 """Picture rows that are worked on together: they fit the CPU's cache."""
+_SMALL = 2**18
+"""Multiplications that OpenBLAS does by itself: for more it wakes threads, which then spin for a
+while on the cores that whatever encodes the pictures needs."""
 _SUN = np.array([0.28, 0.16])
 """Metres that shadows fall to the right and away, per metre of height."""
 Grid = tuple[Float[np.ndarray, "2 G W"], Float[np.ndarray, "2 G W"]]
@@ -93,14 +96,15 @@ class Ground:
             frame: which of the camera's positions.
         """
         floor, backdrop = image[:, self.first_row :], self.backdrop[:, self.first_row :]
-        image[:, : self.first_row] = self.backdrop[:, : self.first_row]
         if self.strength is None:
-            floor[:] = backdrop
+            image[:] = self.backdrop
             return floor
+        first_line = int(np.argmax(self.strength.any(axis=1)))
+        image[:, : self.first_row + first_line] = self.backdrop[:, : self.first_row + first_line]
         across, sharp = self.grid or _grid(self.points, self.turn @ _facing(self.camera, frame))
         shift = self.turn @ self.camera.position[frame, [0, 2]]
         shift = (shift - np.floor(shift)).astype(np.float32)[:, None, None]
-        for start in range(0, floor.shape[1], _BAND):
+        for start in range(first_line, floor.shape[1], _BAND):
             rows = slice(start, start + _BAND)
             lines = _lines(across[:, rows] + shift, sharp[:, rows], self.strength[rows])
             np.multiply(backdrop[:, rows], lines, out=floor[:, rows])
@@ -135,7 +139,7 @@ class Ground:
         """Sum of blurred spots on the ground (x, z), and the rows and columns of it they cover.
 
         A round spot on the ground is an upright ellipse in the picture, since the camera has no
-        roll; a Gaussian ellipse is a product of a row and a column, so the sum is one matmul.
+        roll; a Gaussian ellipse is a product of a row and a column, so the sum is a matmul.
         """
         height, width = self.points.shape[1:]
         away = np.insert(places, 1, 0.0, axis=1) - self.camera.position[frame]
@@ -150,7 +154,12 @@ class Ground:
         top, bottom = _range(v, 3.2 * flat, height)
         across = _bells(left, right, u, wide)
         down = _bells(top, bottom, v, flat) * weight[:, None].astype(np.float32)
-        return slice(top, bottom), slice(left, right), down.T @ across
+        cover = np.empty((bottom - top, right - left), np.float32)
+        step = max(1, _SMALL // max(1, across.size))
+        for row in range(0, len(cover), step):
+            rows = slice(row, row + step)
+            np.matmul(down[:, rows].T, across, out=cover[rows])
+        return slice(top, bottom), slice(left, right), cover
 
 
 def _facing(camera: Camera, frame: int) -> Float[np.ndarray, "2 2"]:

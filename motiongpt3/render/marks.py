@@ -10,7 +10,7 @@ from motiongpt3.render.ground import Ground
 from motiongpt3.render.painter import LEFT, RIGHT
 from motiongpt3.render.scene import STANDING_STILL, Scene
 
-_WIDTH, _STEP, _SEEN = 0.016, 0.02, 5.0
+_WIDTH, _STEP, _SEEN = 0.016, 0.03, 5.0
 """Metres: of the trail's line, between its points, and of its length that is drawn."""
 _LONGEST = 100_000
 """Points of a trail."""
@@ -56,7 +56,7 @@ class Trail:
         """Draw what a frame has behind it, the older the fainter."""
         last = self.passed[frame]
         points = self.points[max(0, last - round(_SEEN / self.apart)) : last]
-        weight = np.linspace(0.25, 1.0, len(points))
+        weight = np.linspace(0.375, 1.5, len(points))
         cover = np.zeros(floor.shape[1:], np.float32)
         low: np.ndarray = np.array(cover.shape)
         high = np.zeros(2, int)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from motiongpt3.render.camera import Camera
 from motiongpt3.render.ground import Ground
 from motiongpt3.render.limbs import Limbs
-from motiongpt3.render.painter import Canvas, project
+from motiongpt3.render.painter import Canvas, as_bytes, project
 from motiongpt3.render.scene import Background, Scene
 
 Picture = UInt8[np.ndarray, "H W C"]
@@ -91,7 +91,7 @@ class Stage:
             marks: what is drawn on the ground.
             write: puts words on the picture.
         """
-        pictures = []
+        papers = []
         for ground in self.grounds:
             floor = ground.paint(self.canvas.rgb, frame)
             ground.shadow(floor, frame, cast.balls[number], cast.radii)
@@ -99,14 +99,14 @@ class Stage:
                 mark.paint(floor, ground, frame)
             self.canvas.body(cast.drawn[number], cast.part)
             write(self.canvas.rgb)
-            pictures.append(self.canvas.bytes())
-        return pictures[0] if len(pictures) == 1 else _seen_through(*pictures)
+            papers.append(self.canvas.rgb.copy() if len(self.grounds) > 1 else self.canvas.rgb)
+        return as_bytes(papers[0]) if len(papers) == 1 else _seen_through(*papers)
 
 
-def _seen_through(on_white: np.ndarray, on_black: np.ndarray) -> np.ndarray:
+def _seen_through(
+    on_white: Float[np.ndarray, "3 H W"], on_black: Float[np.ndarray, "3 H W"]
+) -> Picture:
     """A transparent picture that looks on white paper as the one drawn there."""
-    light = on_white.astype(np.float32)
-    opaque = (255 - (light - on_black)).max(axis=-1, keepdims=True)
-    opaque = np.clip(opaque, 0, 255)
-    colour = 255 - (255 - light) * (255 / np.maximum(opaque, 1))
-    return np.concatenate([np.clip(colour, 0, 255), opaque], axis=-1).round().astype(np.uint8)
+    opaque = np.clip(255 - (on_white - on_black).min(axis=0), 0, 255)
+    colour = 255 - (255 - on_white) * (255 / np.maximum(opaque, 1))
+    return as_bytes(np.clip([*colour, opaque], 0, 255).round())

@@ -13,9 +13,10 @@ from jaxtyping import Float
 from motiongpt3.formats.files import atomic_write
 from motiongpt3.render.lettering import plain
 from motiongpt3.render.limbs import Limbs
-from motiongpt3.render.painter import LIGHT_FROM, ramp
+from motiongpt3.render.painter import ramp
 from motiongpt3.render.row import GAP, Row
 from motiongpt3.render.scene import ADULT, Take, View
+from motiongpt3.render.tapers import LIGHT_FROM
 
 SUFFIXES = (".svg", ".pdf")
 
