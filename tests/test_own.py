@@ -18,10 +18,15 @@ from motiongpt3.data.captions import read_beside, read_table
 from motiongpt3.data.dataset import MotionText, verify
 from motiongpt3.data.own import OwnFolder
 from motiongpt3.data.prepare import PrepareConfig, prepare
+from motiongpt3.data.scenes import scenes
 from motiongpt3.data.splits import assign, parse_shares
 from motiongpt3.errors import InputError
+from motiongpt3.model.checkpoint import SHIPPED
+from motiongpt3.model.length import LengthReader
+from motiongpt3.model.loading import read_bundle
 from motiongpt3.motion.calm import cuts
 from motiongpt3.motion.skeleton import HUMANML3D
+from motiongpt3.training import replay
 from motiongpt3.training.replay import PREFIX, balanced
 from motiongpt3.training.turns import TurnMaker, Wording
 
@@ -224,3 +229,22 @@ def test_the_shipped_model_is_trained_on_it_as_documented(mine: Path, tmp_path: 
     own = np.array([not r.id.startswith(PREFIX) for r in both.records])
     assert own.any() and not own.all() and "begun_from" in model.card
     assert balanced(both, both.weights(), 0.5)[own].sum() == pytest.approx(0.5)
+
+
+def test_lengths_of_replayed_actions_are_asked_for_a_few_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = scenes()
+    some = {name: known[name] for name in ("bandai_namco/bow", "accad/run")}
+    monkeypatch.setattr(replay, "scenes", lambda: some)
+    monkeypatch.setattr(replay, "_BATCH", 8)
+    asked: list[str] = []
+    read = LengthReader.read
+    monkeypatch.setattr(
+        LengthReader, "read", lambda self, texts: asked.extend(texts) or read(self, texts)
+    )
+    made = [record for record, _ in replay._made(read_bundle(SHIPPED), (20, 0), lambda *_: None)]
+    assert len(asked) == 2 * replay._LENGTHS and len(made) == 20
+    for name in some:
+        lengths = [r.frames for r in made if f"{r.source}/{r.label}" == name]
+        assert set(lengths[replay._LENGTHS :]) <= set(lengths[: replay._LENGTHS])

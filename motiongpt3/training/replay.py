@@ -29,6 +29,9 @@ from motiongpt3.model.motiongpt import MotionGPT
 PREFIX = "replay/"
 """Ids of a model's own motions begin with it."""
 _BATCH = 32
+_LENGTHS = 4
+"""Motions of an action that the model says a length for, which takes most of the time. Others last
+as long as one of these: the texts of an action differ by a third of a second, actions by two."""
 
 Progress = Callable[[int, int], None]
 
@@ -118,17 +121,24 @@ def _made(
     device = str(next(bundle.vae.parameters()).device)
     model, known = MotionGPT(bundle, device), scenes()
     names = sorted(known)
+    lengths: dict[str, list[float]] = {name: [] for name in names}
     made = []
     for first in range(0, count, _BATCH):
         some = [names[n % len(names)] for n in range(first, min(first + _BATCH, count))]
         rngs = [np.random.default_rng([seed, first + n, 2]) for n in range(len(some))]
         texts = [known[name].draw(rng) for name, rng in zip(some, rngs, strict=True)]
         seeds = [int(rng.integers(2**31)) for rng in rngs]
-        motions = model.generate(texts, seed=seeds)
+        seconds = [
+            float(rng.choice(lengths[name])) if len(lengths[name]) == _LENGTHS else None
+            for name, rng in zip(some, rngs, strict=True)
+        ]
+        motions = model.generate(texts, seconds, seed=seeds)
         assert isinstance(motions, list)
         captions = model.caption(motions)
         for n, (name, motion, said) in enumerate(zip(some, motions, captions, strict=True)):
             assert motion.decoded is not None
+            if len(lengths[name]) < _LENGTHS:
+                lengths[name].append(motion.seconds)
             features, captions_of = motion.decoded.astype(np.float32), (texts[n], said)
             source, _, label = name.partition("/")
             identity = f"{PREFIX}{first + n}"
