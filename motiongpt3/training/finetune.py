@@ -12,13 +12,13 @@ _TOGETHER = NANO.stages[-1]
 FINETUNE = replace(
     NANO,
     name="finetune",
-    replay=Replay(motions=2000, share=0.5),
+    replay=Replay(motions=3000, share=0.5),
     stages=(
         replace(
             _TOGETHER,
             name="own",
             schedule=Schedule(
-                steps=320, batch=64, lr=5e-4, warmup=20, average=0.98, floor=0.05, pull=50.0
+                steps=600, batch=64, lr=4e-4, warmup=20, average=0.98, floor=0.05, pull=50.0
             ),
             stage=replace(
                 _TOGETHER.stage,
@@ -37,6 +37,6 @@ FINETUNE = replace(
         ),
     ),
 )
-"""`nano`'s last stage at a third of its rate with a frozen text branch, half of it the model's own
+"""`nano`'s last stage at a quarter of its rate with a frozen text branch, half of it the model's own
 motions (`bench/own_data.py`). The licence of the weights stays that of the model it
 goes on from."""
