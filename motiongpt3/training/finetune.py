@@ -37,6 +37,6 @@ FINETUNE = replace(
         ),
     ),
 )
-"""`nano`'s last stage at a quarter of its rate with a frozen text branch, half of it the model's own
-motions (`bench/own_data.py`). The licence of the weights stays that of the model it
-goes on from."""
+"""`nano`'s last stage at a quarter of its rate with a frozen text branch, half of it the model's
+own motions (`bench/own_data.py`). The licence of the weights stays that of the model it goes on
+from."""
