@@ -169,7 +169,6 @@ def test_what_ends_a_fork_is_a_refusal_and_costs_no_new_process(
     program = f"""
 import os, signal, sys, time
 from motiongpt3.formats import usd_read
-from motiongpt3.formats.beside import Helper
 sound = usd_read.parse
 def parse(path):
     if path.endswith("bad.usda"):

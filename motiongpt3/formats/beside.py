@@ -48,7 +48,7 @@ class Helper:
 
     def __init__(self, program: str, seconds: float):
         """Args:
-        program: as of `with_pipe`; it answers until its pipe ends.
+        program: as of `with_pipe`; it answers until its pipe ends, and may end while it waits.
         seconds: longest time that an answer is waited for.
         """
         self.program, self.seconds = program, seconds
