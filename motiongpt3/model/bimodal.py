@@ -18,8 +18,9 @@ from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import CONTROL_IDS, GPT, MOTION, TEXT, GPTConfig
 from motiongpt3.model.heads import CodeHeads, Codes, LatentHeads, MotionHeads
 from motiongpt3.model.losses import Each, Lesson, Losses, soft_targets
+from motiongpt3.model.reading import Begun, Read, Sequences, joined, words
 from motiongpt3.model.sampling import Sampling
-from motiongpt3.model.sequence import IGNORE, Tokens
+from motiongpt3.model.sequence import Tokens
 
 
 @dataclass(frozen=True)
@@ -47,31 +48,6 @@ class Teacher:
     """Of the same sizes and kind."""
     rows: Bool[Tensor, " B"]
     """The sequences in which it is. What is drawn untold is learned from it in all of them."""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """Hidden states that something is learned from: of text tokens, and of motions' slots."""
-
-    states: Float[Tensor, "n D"]
-    targets: Int[Tensor, " n"]
-    rows: Int[Tensor, " n"]
-    slots: Float[Tensor, "R D"]
-    places: Int[Tensor, " R"]
-    """The sequence of each slot."""
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """Sequences whose beginnings, text that a frozen branch reads, have been read."""
-
-    learned: tuple[Float[Tensor, "n D"], Int[Tensor, " n"], Int[Tensor, " n"]]
-    """As of `_learned`."""
-    cache: KVCache
-    rest: Tokens
-    """What follows."""
-    at: Int[Tensor, " B"]
-    """Where that is in each sequence."""
 
 
 class Bimodal(nn.Module):
@@ -117,32 +93,40 @@ class Bimodal(nn.Module):
             teacher: who is asked, in some of the sequences, what each word and motion should be.
         """
         begun = self._begun(tokens) if text_frozen else None
-        read = self._read(tokens, told, asked, begun)
+        sequences = Sequences(tokens, told, asked, begun)
+        groups = sequences.alike()
+        read = self._read(sequences, groups)
         places, lesson, targets = read.places[:: self.heads.slots_per_loss], None, read.targets
         if teacher is not None:
             other, rows = teacher.model, teacher.rows
             with torch.no_grad():
-                theirs = other._read(tokens, told, asked, begun)
+                theirs = other._read(sequences, [group[rows[group]] for group in groups])
                 targets = soft_targets(targets, other.gpt.logits(theirs.states), rows[read.rows])
             lesson = Lesson(other.heads, theirs.slots, rows[places])
         text = self._text_losses(read.states, targets)
         motion = self.heads.losses(read.slots, asked, generators, lesson)
         return Losses(Each(text, read.rows), Each(motion, places), read.slots)
 
-    def _read(self, tokens: Tokens, told: Codes, asked: Codes, begun: _Begun | None) -> _Read:
-        before, cache, width = [], None, tokens.ids.shape[1]
+    def _read(self, sequences: Sequences, groups: Sequence[Int[Tensor, " _"]]) -> Read:
+        whole = len(sequences.tokens.ids)
+        parts = [sequences if len(rows) == whole else sequences.take(rows) for rows in groups]
+        return joined([self._read_together(part) for part in parts], groups)
+
+    def _read_together(self, sequences: Sequences) -> Read:
+        tokens, begun, before, cache = sequences.tokens, sequences.begun, [], None
+        width = tokens.ids.shape[1]
         positions = self.gpt.next_positions(width, None, self.device)
         if begun is not None:
-            before, cache, tokens = [begun.learned], begun.cache.fork(), begun.rest
+            before, cache, tokens = [begun.words()], begun.cache.select(begun.own), begun.rest
             positions = begun.at[:, None] + positions[: tokens.ids.shape[1]]
             positions = positions.clamp(max=width - 1)  # at padding
-        x = self._embed(tokens, told)
-        if len(asked):
-            x[tokens.asked] = self.heads.ask(asked).to(x.dtype)
+        x = self._embed(tokens, sequences.told)
+        if len(sequences.asked):
+            x[tokens.asked] = self.heads.ask(sequences.asked).to(x.dtype)
         hidden = self.gpt(x, tokens.modality, positions, cache, tokens.valid & tokens.needed)
-        states, targets, rows = map(torch.cat, zip(*before, _learned(tokens, hidden), strict=True))
+        states, targets, rows = map(torch.cat, zip(*before, words(tokens, hidden), strict=True))
         places = tokens.asked.nonzero()[:, 0]
-        return _Read(states, targets, rows, hidden[tokens.asked], places)
+        return Read(states, targets, rows, hidden[tokens.asked], places)
 
     def _text_losses(
         self, states: Float[Tensor, "n D"], targets: Int[Tensor, " n"] | Float[Tensor, "n V"]
@@ -161,7 +145,7 @@ class Bimodal(nn.Module):
         return (changing.cumsum(1) == 0).sum(1)
 
     @torch.no_grad()
-    def _begun(self, tokens: Tokens) -> _Begun:
+    def _begun(self, tokens: Tokens) -> Begun:
         """Read the text at the beginning of sequences, each beginning once."""
         at = self._unchanging(tokens)
         first, rest = tokens.split(at)
@@ -172,7 +156,7 @@ class Bimodal(nn.Module):
         x = self.gpt.embed(ids.clamp(min=0))
         hidden = self.gpt(x, torch.full_like(ids, TEXT), None, cache, ids >= 0)
         self.gpt.train(training)
-        return _Begun(_learned(first, hidden[own]), cache.select(own), rest, at)
+        return Begun(first, hidden, cache, own, rest, at)
 
     @torch.no_grad()
     def make(
@@ -260,14 +244,6 @@ class Bimodal(nn.Module):
             x = x.clone()
             x[tokens.masked] = self.heads.hidden_motion().to(x.dtype)
         return x
-
-
-def _learned(
-    tokens: Tokens, hidden: Float[Tensor, "B T D"]
-) -> tuple[Float[Tensor, "n D"], Int[Tensor, " n"], Int[Tensor, " n"]]:
-    """Hidden states that a text token is read from, that token, and its row."""
-    learned = tokens.targets != IGNORE
-    return hidden[learned], tokens.targets[learned], learned.nonzero()[:, 0]
 
 
 def _penalised(

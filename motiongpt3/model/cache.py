@@ -60,9 +60,10 @@ class KVCache:
 
     def select(self, rows: Int[Tensor, " R"]) -> "KVCache":
         """A new cache with these rows, which may leave some out or repeat some."""
+        held = self.fork()
         return KVCache(
-            [k[:, :, : len(self)].index_select(0, rows) for k in self.keys],
-            [v[:, :, : len(self)].index_select(0, rows) for v in self.values],
+            [k.index_select(0, rows) for k in held.keys],
+            [v.index_select(0, rows) for v in held.values],
             None if self.modality is None else self.modality.index_select(0, rows),
             None if self.valid is None else self.valid.index_select(0, rows),
         )

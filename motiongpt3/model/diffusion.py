@@ -138,32 +138,44 @@ class DiffusionHead(nn.Module):
         latents = latents.repeat_interleave(c.draws, 0)
         t = self._drawn_levels(generators).to(latents.device)
         noise = noise_rows(generators, (c.draws, c.latent), latents).flatten(0, 1)
-        chances = [torch.rand(c.draws, 1, generator=g) for g in generators]
+        chances = [torch.rand(c.draws, generator=g) for g in generators]
         dropped = torch.cat(chances).to(latents.device) < c.drop_condition
         keep = self.alpha_bar[t, None]
         noisy = keep.sqrt() * latents + (1 - keep).sqrt() * noise
         target = training_target(c.prediction, latents, noise, keep)
         if lesson is not None:
-            with torch.no_grad():
-                theirs = lesson.other.conditions(lesson.hidden, dropped)
-                instead = lesson.other.said(noisy, t, theirs)
-            # Untold draws are learned from the other in all rows: there is one thing to say for all
-            # of them, and guidance goes away from it whatever is asked for.
-            theirs_to_say = lesson.rows.repeat_interleave(c.draws)[:, None] | dropped
-            target = torch.where(theirs_to_say, instead, target)
-        error = (self.said(noisy, t, self.conditions(hidden, dropped)) - target) ** 2
+            rows, instead = self._taught(lesson, noisy, t, dropped)
+            target = target.masked_scatter(rows[:, None], instead.to(target))
+        which = torch.arange(len(hidden), device=latents.device).repeat_interleave(c.draws)
+        conditions = self.conditions(hidden)[which.masked_fill(dropped, len(hidden))]
+        error = (self.said(noisy, t, conditions) - target) ** 2
         if c.evenness:
             # What the network's output, one standard deviation of what x leaves open, does to v.
             error = error * ((keep + (1 - keep) / self.spread**2) ** c.evenness)
         return error.unflatten(0, (-1, c.draws)).mean((1, 2))
 
-    def conditions(
-        self, hidden: Float[Tensor, "N K D"], dropped: Bool[Tensor, "n 1"]
-    ) -> Float[Tensor, "n W"]:
-        """What each draw of a latent's is told; nothing where that is dropped."""
-        conditions = self.pool(torch.cat([hidden, self.nothing[None]]))
-        told = conditions[:-1].repeat_interleave(self.config.draws, 0)
-        return torch.where(dropped, conditions[-1], told)
+    def conditions(self, hidden: Float[Tensor, "N K D"]) -> Float[Tensor, "M W"]:
+        """What the denoiser is told of each motion, and last, where it is told nothing."""
+        return self.pool(torch.cat([hidden, self.nothing[None]]))
+
+    @torch.no_grad()
+    def _taught(
+        self,
+        lesson: Lesson["DiffusionHead"],
+        noisy: Float[Tensor, "n Z"],
+        t: Int[Tensor, " n"],
+        dropped: Bool[Tensor, " n"],
+    ) -> tuple[Bool[Tensor, " n"], Float[Tensor, "m Z"]]:
+        """Which draws are learned from another head, and what it says of them.
+
+        Untold draws are in all rows: there is one thing to say for all of them, and guidance goes
+        away from it whatever is asked for.
+        """
+        draws, other = self.config.draws, lesson.other
+        rows = lesson.rows.repeat_interleave(draws) | dropped
+        which = (lesson.rows.cumsum(0) - 1).repeat_interleave(draws)
+        which = which.masked_fill(dropped, len(lesson.hidden))[rows]
+        return rows, other.said(noisy[rows], t[rows], other.conditions(lesson.hidden)[which])
 
     def _drawn_levels(self, generators: Sequence[Generator]) -> Int[Tensor, " n"]:
         """Noise levels to learn: all alike, or for rectified flow the middle ones more often."""

@@ -1,6 +1,7 @@
 """What a batch teaches the language model, thing by thing.
 
-Shapes: B sequences, n things that are learned, R slots of motions, D width, V what a thing may be.
+Shapes: B sequences, n things that are learned, r of them that another says, R slots of
+motions, D width, V what a thing may be.
 """
 
 from dataclasses import dataclass, replace
@@ -53,16 +54,17 @@ class Lesson(Generic[Other]):
     al. 2015)."""
 
     other: Other
-    hidden: Float[Tensor, "... D"]
-    """What it reads that from."""
+    hidden: Float[Tensor, "r ... D"]
+    """What it reads that from, for what is learned from it alone."""
     rows: Bool[Tensor, " n"]
-    """Of each thing that is learned, whether it is learned from the other."""
+    """Of each thing that is learned, whether it is learned from the other; r of them are."""
 
 
 @torch.no_grad()
 def soft_targets(
-    targets: Int[Tensor, " n"], scores: Float[Tensor, "n V"], rows: Bool[Tensor, " n"]
+    targets: Int[Tensor, " n"], scores: Float[Tensor, "r V"], rows: Bool[Tensor, " n"]
 ) -> Float[Tensor, "n V"]:
-    """Probabilities to learn: of rows those that scores say, and elsewhere certainty."""
-    sure = F.one_hot(targets, scores.shape[-1]).float()
-    return torch.where(rows[:, None], scores.float().softmax(-1), sure)
+    """Probabilities to learn: of rows those that their scores say, and elsewhere certainty."""
+    probabilities = F.one_hot(targets, scores.shape[-1]).float()
+    probabilities[rows] = scores.float().softmax(-1)
+    return probabilities

@@ -4,7 +4,7 @@ A sequence is a question, a separator (`model.conventions`), an answer and `<eos
 is `<som>`, K slots, `<eom>`. Text and control tokens are encoded apart and joined as ids, so that
 no text can become a control token.
 
-Shapes: B sequences, T tokens.
+Shapes: B sequences, T tokens, r of the sequences.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +85,17 @@ class Tokens:
         """Tokens that a loss hangs on: in each sequence, all up to the last that is learned."""
         learned = self.asked | (self.targets != IGNORE)
         return learned.flip(1).cumsum(1).flip(1) > 0
+
+    def take(self, rows: Int[Tensor, " r"]) -> "Tokens":
+        """These sequences, padded no further than they need, to at least one place."""
+        width = max([1, *self.valid[rows].sum(1).tolist()])
+        number = {row: n for n, row in enumerate(rows.tolist())}
+        tensors = {name: x for name, x in vars(self).items() if isinstance(x, Tensor)}
+        taken: dict[str, Any] = {name: x[rows, :width] for name, x in tensors.items()}
+        for name in ("told_fields", "asked_fields"):
+            fields = [(number[n], field) for n, field in getattr(self, name) if n in number]
+            taken[name] = tuple(fields)
+        return replace(self, **taken)
 
     def split(self, at: Int[Tensor, "B"]) -> tuple["Tokens", "Tokens"]:
         """The first `at` tokens of each sequence, which hold no motion, and those that follow.
