@@ -72,6 +72,43 @@ def test_orders_are_grammatical() -> None:
     assert len(seen) > 1000
 
 
+@pytest.mark.parametrize(
+    ("verb", "base", "doing"),
+    [
+        ("salutes", "salute", "saluting"),
+        ("moonwalks", "moonwalk", "moonwalking"),
+        ("hugs", "hug", "hugging"),
+        ("flexes", "flex", "flexing"),
+        ("squeezes", "squeeze", "squeezing"),
+        ("brushes", "brush", "brushing"),
+        ("terrifies", "terrify", "terrifying"),
+        ("ties", "tie", "tying"),
+    ],
+)
+def test_verbs_that_no_list_holds_are_ordered_too(verb: str, base: str, doing: str) -> None:
+    assert verb not in lexicon().from_s
+    rng = np.random.default_rng(1)
+    caption = f"a person {verb} and walks with the left hand up."
+    seen = {vary(caption, rng, config=Variation(typo=0)).lower().rstrip(".") for _ in range(3000)}
+    assert f"{base} and walk with your left hand up" in seen
+    assert f"{doing} and walking with the left hand up" in seen
+    assert f"someone {verb} and walks with the left hand up" in seen
+    assert all(re.search(rf"\b({verb}|{base}|{doing})\b", text) for text in seen)
+
+
+def test_a_word_in_s_is_a_verb_only_where_nothing_else_can_be() -> None:
+    def verbs(text: str) -> list[str]:
+        sentence = parse(text)
+        return [sentence.words[at] for at in sentence.verbs]
+
+    assert verbs("a person walks and then salutes") == ["walks", "salutes"]
+    assert verbs("a person salutes and walks, then shrugs") == ["salutes", "walks", "shrugs"]
+    assert verbs("a person stands, palms up") == ["stands"]
+    assert verbs("a person lifts both hands and palms") == ["lifts"]
+    assert verbs("someone as tall as trees") == verbs("a person sideways") == []
+    assert verbs("a person hands down") == verbs("the figure across the room") == []
+
+
 def test_strength_zero_changes_nothing() -> None:
     rng = np.random.default_rng(0)
     assert [vary(c, rng, strength=0.0) for c in CAPTIONS] == CAPTIONS

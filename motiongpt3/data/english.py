@@ -16,6 +16,10 @@ Form = Literal["s", "past", "be", "base"]
 TOKENS = re.compile(r"[,.;:!?]+(?=\s|$)|(?:(?![,.;:!?]+(?:\s|$))\S)+")
 ADVERB = re.compile(r"(?!elderly|lively|manly)\w+ly|then|also|again|just|briefly|once|still|now")
 LINKS = frozenset({"and", "then", ",", "but"})
+_NO_VERB = re.compile(
+    ".*(?:[sui]s|wards|ways|times|doors|stairs)|as|has|was|its|yes|perhaps|besides|whereas"
+)
+"""Words in -s, of those that no list holds, that are no verbs."""
 PERSONS = frozenset(
     {"person", "man", "woman", "figure", "human", "lady", "guy", "youngster", "citizen", "dancer"}
 )
@@ -54,6 +58,18 @@ class Lexicon:
         if form == "past":
             return self.past.get(verb) or _regular(verb, "ed")
         return verb if form == "base" else _regular(verb, form)
+
+    def base_of(self, word: str) -> str:
+        """The base form of an inflected verb; of one in -s that no list holds, a guess."""
+        known = self.from_s.get(word) or self.from_ing.get(word) or self.from_past.get(word)
+        return known or (word if word in self.base else self.unknown(word))
+
+    def unknown(self, word: str) -> str:
+        """The base form of a word in -s that no list holds and that may be a verb, or nothing."""
+        if not re.fullmatch("[a-z]{3,}s", word) or _NO_VERB.fullmatch(word) or word in self.known:
+            return ""
+        stem = re.sub("(?<=[a-z]{2})ie(?=s$)", "y", word)
+        return re.sub("(?<=ch|sh|ss|zz|.x|.o)e(?=s$)", "", stem)[:-1]
 
 
 @dataclass(frozen=True)
@@ -121,7 +137,7 @@ def _finite_form(words: Sequence[str], at: int) -> Form | None:
     if words[at] in ("is", "was"):
         after = _skip_adverbs(words, at + 1)
         return "be" if after < len(words) and words[after] in lex.from_ing else None
-    if words[at] in lex.from_s:
+    if words[at] in lex.from_s or lex.unknown(words[at]):
         return "s"
     return "past" if words[at] in lex.from_past else None
 
@@ -142,7 +158,9 @@ def _governed(words: Sequence[str], first: int) -> tuple[list[int], bool]:
         if words[at] not in lex.from_s:
             unknown = words[at].endswith("s") and not {*lex.body, "as"} & {words[at]}
             if unknown and words[at - 1] in LINKS:
-                return verbs, False
+                if not (own and lex.unknown(words[at]) and _goes_on(words, at, verbs)):
+                    return verbs, False
+                verbs.append(at)
             continue
         link = at - 1
         while link > first and ADVERB.fullmatch(words[link]) and words[link] not in LINKS:
@@ -159,6 +177,14 @@ def _governed(words: Sequence[str], first: int) -> tuple[list[int], bool]:
         if not noun or words[link - 1] in before_nouns:
             verbs.append(at)
     return verbs, True
+
+
+def _goes_on(words: Sequence[str], at: int, verbs: Sequence[int]) -> bool:
+    """Whether "and" or "then", and no more, lies between one of the verbs and a word."""
+    link = at - 1
+    while words[link] in LINKS or ADVERB.fullmatch(words[link]):
+        link -= 1
+    return link in verbs and not {"and", "then"}.isdisjoint(words[link:at])
 
 
 def join(words: Sequence[str]) -> str:

@@ -96,6 +96,8 @@ class _Writer:
         modes = ["order"] * 5 + ["doing"] * 2 + ["you", "past", "progressive"]
         if "keeps" in words:  # not "keeping walking"
             modes = ["order"] * 5 + ["you", "past"]
+        if any(self.lex.unknown(words[at]) for at in sentence.verbs):
+            modes.remove("past")  # which may be irregular
         if form == "s" and sentence.safe and person and self.chance(self.config.form):
             mode = self.pick(modes)
         else:
@@ -189,9 +191,7 @@ class _Writer:
 
     def synonym(self, words: Sequence[str], at: int) -> tuple[str, bool]:
         """Another verb for words[at] (`$`: its object), and whether the next word goes with it."""
-        lex, word = self.lex, words[at]
-        verb = word if word in lex.base else ""
-        verb = lex.from_s.get(word) or lex.from_ing.get(word) or lex.from_past.get(word) or verb
+        lex, verb = self.lex, self.lex.base_of(words[at])
         if not self.chance(self.config.synonym):
             return verb, False
         others = {*words[:at], *words[at + 1 :]}
