@@ -38,6 +38,7 @@ class Ground:
         first_row: the uppermost picture row in which the ground is visible.
         points: metres to the right of the point below the camera, and ahead of it.
         strength: how dark a grid line is at each pixel.
+        first_line: the first of its rows with any line in it.
         turn: rotates the world's x, z into the two grid axes, in tiles.
         grid: the grid as the camera sees it; None for a camera that turns, or no grid.
     """
@@ -47,6 +48,7 @@ class Ground:
     first_row: int
     points: Float[np.ndarray, "2 G W"]
     strength: Float[np.ndarray, "G W"] | None
+    first_line: int
     turn: Float[np.ndarray, "2 2"]
     grid: Grid | None
 
@@ -81,12 +83,13 @@ class Ground:
         off = np.hypot(points[0], points[1] - middle) / reach
         if paper is not None:
             backdrop = np.full((3, height, width), paper, np.float32)
-            return Ground(camera, backdrop, first_row, points, None, turn, None)
+            return Ground(camera, backdrop, first_row, points, None, 0, turn, None)
         grid = _grid(points, turn @ _facing(camera, 0))
         strength = _LINE * np.clip(1 - off * off, 0, 1) * np.clip(1.5 - 1 / grid[1].min(0), 0, 1)
         backdrop = _studio(width, height, first_row, off)
         kept = None if camera.turns else grid
-        return Ground(camera, backdrop, first_row, points, strength.astype(np.float32), turn, kept)
+        strength, first_line = strength.astype(np.float32), int(np.argmax(strength.any(axis=1)))
+        return Ground(camera, backdrop, first_row, points, strength, first_line, turn, kept)
 
     def paint(self, image: Float[np.ndarray, "3 H W"], frame: int) -> Float[np.ndarray, "3 G W"]:
         """Paint the empty ground of one frame over the whole image; gives the part it fills.
@@ -99,12 +102,12 @@ class Ground:
         if self.strength is None:
             image[:] = self.backdrop
             return floor
-        first_line = int(np.argmax(self.strength.any(axis=1)))
-        image[:, : self.first_row + first_line] = self.backdrop[:, : self.first_row + first_line]
+        sky = self.first_row + self.first_line
+        image[:, :sky] = self.backdrop[:, :sky]
         across, sharp = self.grid or _grid(self.points, self.turn @ _facing(self.camera, frame))
         shift = self.turn @ self.camera.position[frame, [0, 2]]
         shift = (shift - np.floor(shift)).astype(np.float32)[:, None, None]
-        for start in range(first_line, floor.shape[1], _BAND):
+        for start in range(self.first_line, floor.shape[1], _BAND):
             rows = slice(start, start + _BAND)
             lines = _lines(across[:, rows] + shift, sharp[:, rows], self.strength[rows])
             np.multiply(backdrop[:, rows], lines, out=floor[:, rows])
