@@ -12,13 +12,13 @@ _TOGETHER = NANO.stages[-1]
 FINETUNE = replace(
     NANO,
     name="finetune",
-    replay=Replay(motions=3000, share=0.5),
+    replay=Replay(motions=2000, share=0.5),
     stages=(
         replace(
             _TOGETHER,
             name="own",
             schedule=Schedule(
-                steps=600, batch=64, lr=4e-4, warmup=20, average=0.98, floor=0.05, pull=50.0
+                steps=400, batch=64, lr=4e-4, warmup=20, average=0.98, floor=0.05, pull=50.0
             ),
             stage=replace(
                 _TOGETHER.stage,
