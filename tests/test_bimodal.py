@@ -12,7 +12,6 @@ from motiongpt3.model.bimodal import Bimodal, BimodalConfig, Teacher
 from motiongpt3.model.diffusion import DiffusionConfig
 from motiongpt3.model.gpt import TEXT, GPTConfig
 from motiongpt3.model.noise import item_generators, seeded
-from motiongpt3.model.reading import Sequences
 from motiongpt3.model.sampling import Sampling
 from motiongpt3.model.sequence import Packer, Tokens, Turn
 from motiongpt3.model.tokenizer import Tokenizer
@@ -241,20 +240,6 @@ def test_text_that_comes_before_all_motion_takes_no_gradient_and_no_dropout(
     model(tokens, *codes, noise, text_frozen=True, teacher=told)
     assert read[:3] == [begun, short, long]
     assert read[3:] == [(False, 2, made, False, False), (False, 0, 1, False, False)], "its rows"
-
-
-def test_sequences_are_taken_with_their_motions(packer) -> None:
-    tokens = packer.pack(MIXED)
-    told, asked = latents(3, seed=1), latents(3, seed=2)
-    whole = Sequences(tokens, told, asked)
-    some = whole.take(torch.tensor([1, 3, 5]))
-    assert some.tokens.told_fields == ((0, Field.MOTION), (1, Field.START), (1, Field.END))
-    assert some.tokens.asked_fields == ((1, Field.MOTION),)
-    assert torch.equal(some.told, told) and torch.equal(some.asked, asked[2:])
-    width = int(tokens.valid.sum(1)[[1, 3, 5]].max())
-    assert torch.equal(some.tokens.ids, tokens.ids[[1, 3, 5], :width])
-    none = whole.take(torch.tensor([], dtype=torch.long))
-    assert none.tokens.ids.shape == (0, 1) and not len(none.told) and not len(none.asked)
 
 
 def test_losses_of_every_kind_of_sequence_add_up(model, packer) -> None:

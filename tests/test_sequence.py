@@ -1,12 +1,14 @@
 """Turns as tokens: what is a slot, what is learned, and that no text reaches a control token."""
 
 import pytest
+import torch
 from clips import unchecked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motiongpt3.data.tasks import Field
 from motiongpt3.model.gpt import MOTION, TEXT
+from motiongpt3.model.reading import Sequences
 from motiongpt3.model.sequence import IGNORE, Packer, Tokens, Turn
 from motiongpt3.model.tokenizer import Tokenizer
 
@@ -148,3 +150,24 @@ def test_no_text_becomes_a_control_token(packer: Packer, tokenizer: Tokenizer, t
     assert tokens.told.sum() == tokens.asked.sum() == K
     plain = [i for i in tokenizer.encode(texts[0]) + tokenizer.encode(texts[1]) if i in control]
     assert not plain
+
+
+def test_sequences_are_taken_with_their_motions(packer: Packer) -> None:
+    turns = [
+        Turn((WORDS[0],), (Field.MOTION,)),
+        Turn((Field.MOTION, "what is this?"), (WORDS[2],)),
+        Turn((WORDS[2], Field.START, "then", Field.END), (Field.MOTION,)),
+        Turn((), (WORDS[1],)),
+    ]
+    tokens = packer.pack(turns)
+    whole = Sequences(tokens, torch.arange(3.0)[:, None], torch.arange(2.0)[:, None])
+    rows = torch.tensor([0, 2, 3])
+    some = whole.take(rows)
+    assert some.tokens.told_fields == ((1, Field.START), (1, Field.END))
+    assert some.tokens.asked_fields == ((0, Field.MOTION), (1, Field.MOTION))
+    assert some.told.flatten().tolist() == [1, 2] and some.asked.flatten().tolist() == [0, 1]
+    again = packer.pack([turns[row] for row in rows])
+    assert torch.equal(some.tokens.ids, again.ids) and torch.equal(some.tokens.told, again.told)
+    assert torch.equal(some.tokens.targets, again.targets)
+    none = whole.take(rows[:0])
+    assert none.tokens.ids.shape == (0, 1) and not len(none.told) and not len(none.asked)
