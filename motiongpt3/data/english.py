@@ -16,10 +16,8 @@ Form = Literal["s", "past", "be", "base"]
 TOKENS = re.compile(r"[,.;:!?]+(?=\s|$)|(?:(?![,.;:!?]+(?:\s|$))\S)+")
 ADVERB = re.compile(r"(?!elderly|lively|manly)\w+ly|then|also|again|just|briefly|once|still|now")
 LINKS = frozenset({"and", "then", ",", "but"})
-_NO_VERB = re.compile(
-    ".*(?:[sui]s|wards|ways|times|doors|stairs)|as|has|was|its|yes|perhaps|besides|whereas"
-)
-"""Words in -s, of those that no list holds, that are no verbs."""
+_NO_VERB = re.compile(".*(?:[sui]s|wards|ways|times|doors|stairs)|perhaps|besides|whereas")
+"""Words in -s, of those of four letters and more that no list holds, that are no verbs."""
 PERSONS = frozenset(
     {"person", "man", "woman", "figure", "human", "lady", "guy", "youngster", "citizen", "dancer"}
 )

@@ -117,7 +117,8 @@ class Bimodal(nn.Module):
         width = tokens.ids.shape[1]
         positions = self.gpt.next_positions(width, None, self.device)
         if begun is not None:
-            before, cache, tokens = [begun.words()], begun.cache.select(begun.own), begun.rest
+            before = [words(begun.first, begun.hidden, begun.own)]
+            cache, tokens = begun.cache.select(begun.own), begun.rest
             positions = begun.at[:, None] + positions[: tokens.ids.shape[1]]
             positions = positions.clamp(max=width - 1)  # at padding
         x = self._embed(tokens, sequences.told)

@@ -54,11 +54,6 @@ class Begun:
         first, rest = self.first.take(rows), self.rest.take(rows)
         return replace(self, first=first, own=self.own[rows], rest=rest, at=self.at[rows])
 
-    def words(self) -> Words:
-        """What is learned in the beginnings."""
-        rows, places = (self.first.targets != IGNORE).nonzero(as_tuple=True)
-        return self.hidden[self.own[rows], places], self.first.targets[rows, places], rows
-
 
 @dataclass(frozen=True)
 class Sequences:
@@ -109,10 +104,12 @@ def joined(parts: Sequence[Read], groups: Sequence[Int[Tensor, " _"]]) -> Read:
     )
 
 
-def words(tokens: Tokens, hidden: Float[Tensor, "B T D"]) -> Words:
-    """What is learned in sequences."""
-    learned = tokens.targets != IGNORE
-    return hidden[learned], tokens.targets[learned], learned.nonzero()[:, 0]
+def words(
+    tokens: Tokens, hidden: Float[Tensor, "_ T D"], own: Int[Tensor, "B"] | None = None
+) -> Words:
+    """What is learned in sequences, whose hidden states are those of `own`, or their own."""
+    rows, places = (tokens.targets != IGNORE).nonzero(as_tuple=True)
+    return hidden[rows if own is None else own[rows], places], tokens.targets[rows, places], rows
 
 
 def _of_rows(fields: Sequence[tuple[int, Field]], rows: Int[Tensor, " r"]) -> Int[Tensor, " _"]:

@@ -76,9 +76,7 @@ class Tokens:
 
     def to(self, device: torch.device) -> "Tokens":
         """The same tokens on a device."""
-        tensors = {name: x for name, x in vars(self).items() if isinstance(x, Tensor)}
-        moved: dict[str, Any] = {name: x.to(device) for name, x in tensors.items()}
-        return replace(self, **moved)
+        return self._with(lambda x: x.to(device))
 
     @property
     def needed(self) -> Bool[Tensor, "B T"]:
@@ -90,12 +88,18 @@ class Tokens:
         """These sequences, padded no further than they need, to at least one place."""
         width = max([1, *self.valid[rows].sum(1).tolist()])
         number = {row: n for n, row in enumerate(rows.tolist())}
+        told, asked = (
+            tuple((number[row], field) for row, field in fields if row in number)
+            for fields in (self.told_fields, self.asked_fields)
+        )
+        taken = self._with(lambda x: x[rows, :width])
+        return replace(taken, told_fields=told, asked_fields=asked)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Tokens":
+        """The same, with a change to all that is kept of each place."""
         tensors = {name: x for name, x in vars(self).items() if isinstance(x, Tensor)}
-        taken: dict[str, Any] = {name: x[rows, :width] for name, x in tensors.items()}
-        for name in ("told_fields", "asked_fields"):
-            fields = [(number[n], field) for n, field in getattr(self, name) if n in number]
-            taken[name] = tuple(fields)
-        return replace(self, **taken)
+        changed: dict[str, Any] = {name: change(x) for name, x in tensors.items()}
+        return replace(self, **changed)
 
     def split(self, at: Int[Tensor, "B"]) -> tuple["Tokens", "Tokens"]:
         """The first `at` tokens of each sequence, which hold no motion, and those that follow.
